@@ -1,0 +1,2 @@
+//! Arguments, configuration, one command.
+fn main() {}
