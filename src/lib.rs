@@ -1,8 +1,12 @@
 //! nabz asks one question after an interaction, collects the answer, and shows what the answers say.
 
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod i18n;
+pub mod keyring;
+pub mod link;
 pub mod metric;
 pub mod random;
 pub mod survey;
+pub mod web;

@@ -1,5 +1,10 @@
 //! What we ask: metric, wording, look and policy.
 
+pub mod cache;
+pub mod draft;
+pub mod http;
+pub mod store;
+
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
@@ -10,7 +15,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::db::text_enum;
 use crate::i18n::Locale;
-use crate::metric::{Metric, Scale};
+use crate::metric::{Band, Metric, Scale};
 
 text_enum! {
     /// How the points of the scale are drawn. The words stand beside every form.
@@ -52,8 +57,137 @@ pub struct Survey {
     pub texts: BTreeMap<Locale, Texts>,
     /// Colour and logo.
     pub brand: Brand,
-    /// When it was archived, if it was.
+    /// The channels an invitation leaves by; empty when the caller sends the link.
+    pub deliver: Vec<Channel>,
+    /// Whom to ask, and when not.
+    pub policy: Policy,
+    /// The first day of a week in reports.
+    pub week_start: WeekStart,
+    /// The public happiness report.
+    pub public: Public,
+    /// When it was archived, if it was. An archived survey asks nobody.
     pub archived_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last altered.
+    pub updated_at: Timestamp,
+}
+
+text_enum! {
+    /// A channel that an invitation leaves by.
+    pub enum Channel {
+        /// A mail to the customer's address.
+        Email = "email",
+    }
+}
+
+text_enum! {
+    /// The first day of a week.
+    pub enum WeekStart {
+        /// Monday (ISO 8601).
+        Monday = "monday",
+        /// Saturday, as in Iran and much of the Arab world.
+        Saturday = "saturday",
+        /// Sunday.
+        Sunday = "sunday",
+    }
+}
+
+impl WeekStart {
+    /// What readers of a language expect.
+    #[must_use]
+    pub const fn usual(locale: Locale) -> Self {
+        match locale {
+            Locale::En => Self::Monday,
+            Locale::Fa | Locale::Ar => Self::Saturday,
+        }
+    }
+}
+
+/// Whom to ask, and when not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Minutes between the closing and the message, 0 to 43200 (30 days).
+    pub delay_minutes: i64,
+    /// Days without another survey of the same metric, 0 (off) to 3650. By default 7, for NPS 90.
+    pub quiet_days: i64,
+    /// Days without any other survey, 0 (off) to 3650.
+    pub quiet_any_days: i64,
+    /// Share of the interactions that are asked about, 0 to 100. The same interaction always decides the same.
+    pub sample_percent: i64,
+    /// Days until a link expires, 1 to 365.
+    pub expires_days: i64,
+    /// Days after the first message for a reminder. Not offered yet: only null.
+    pub reminder_days: Option<i64>,
+    /// Days during which an answer can be changed, 0 to 365.
+    pub edit_days: i64,
+    /// A ticket closed more days ago is not asked about, 1 to 3650.
+    pub max_age_days: i64,
+    /// Tickets with one of these tags are not asked about.
+    pub exclude_tags: Vec<String>,
+    /// Hours of the day at which messages may leave. Not offered yet: only null.
+    pub send_hours: Option<Vec<String>>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            delay_minutes: 0,
+            quiet_days: 7,
+            quiet_any_days: 1,
+            sample_percent: 100,
+            expires_days: 30,
+            reminder_days: None,
+            edit_days: 14,
+            max_age_days: 7,
+            exclude_tags: Vec::new(),
+            send_hours: None,
+        }
+    }
+}
+
+impl Policy {
+    /// What is in force where a survey says nothing: 90 quiet days for NPS, 7 for the others.
+    #[must_use]
+    pub fn usual(metric: Metric) -> Self {
+        let quiet_days = if metric == Metric::Nps { 90 } else { 7 };
+        Self { quiet_days, ..Self::default() }
+    }
+}
+
+/// The public happiness report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Public {
+    /// Whether it is shown at all.
+    pub enabled: bool,
+    /// Votes before anything is shown, 10 to 1000.
+    pub minimum: i64,
+    /// Votes that appear together, 5 to 100, so that none can be tied to who just answered.
+    pub lot: i64,
+    /// Its heading; the survey's company or name where there is none.
+    pub title: Option<String>,
+}
+
+impl Default for Public {
+    fn default() -> Self {
+        Self { enabled: false, minimum: 10, lot: 5, title: None }
+    }
+}
+
+impl Survey {
+    /// The band of a score that counts.
+    #[must_use]
+    pub const fn band(&self, score: u8) -> Band {
+        self.metric.band(score)
+    }
+
+    /// Whether a raw answer is on the scale.
+    #[must_use]
+    pub fn accepts(&self, raw: i64) -> Option<u8> {
+        u8::try_from(raw).ok().filter(|raw| self.metric.points().contains(raw))
+    }
 }
 
 /// Wording that replaces the standard text; what is left out stays standard.

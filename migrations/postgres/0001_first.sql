@@ -1,0 +1,210 @@
+-- Instants are epoch milliseconds, days are days since 1970-01-01, ids are UUIDs of version 7. Words are TEXT, lists and objects are JSON.
+
+CREATE TABLE survey (
+    id UUID NOT NULL PRIMARY KEY,
+    slug TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    scale TEXT NOT NULL,
+    display TEXT NOT NULL,
+    company TEXT,
+    locale TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    texts TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    deliver TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    week_start TEXT NOT NULL,
+    public TEXT NOT NULL,
+    archived_at BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE api_key (
+    id UUID NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    hash BYTEA NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);
+
+CREATE TABLE source (
+    id UUID NOT NULL PRIMARY KEY,
+    survey_id UUID NOT NULL REFERENCES survey (id),
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    secret BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    deleted_at BIGINT
+);
+
+-- Who a customer is: the only table with addresses. `identity` is a keyed hash, so that erasing the rest leaves nothing to read.
+CREATE TABLE customer (
+    id UUID NOT NULL PRIMARY KEY,
+    identity TEXT NOT NULL UNIQUE,
+    email TEXT,
+    phone TEXT,
+    name TEXT,
+    ref TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE suppression (
+    identity TEXT NOT NULL PRIMARY KEY,
+    reason TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- The latest name of an agent; everything else refers to the agent by key.
+CREATE TABLE agent (
+    agent_key TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+-- What happened, frozen as it was, with the decision: exactly one for each interaction.
+CREATE TABLE interaction (
+    id UUID NOT NULL PRIMARY KEY,
+    survey_id UUID NOT NULL REFERENCES survey (id),
+    source_id UUID REFERENCES source (id),
+    closure_key TEXT NOT NULL,
+    customer_id UUID REFERENCES customer (id),
+    ticket_id TEXT,
+    ticket TEXT NOT NULL,
+    agent_key TEXT,
+    agent TEXT NOT NULL,
+    team TEXT,
+    channel TEXT,
+    tags TEXT NOT NULL,
+    touchpoint TEXT,
+    segment TEXT,
+    product TEXT,
+    locale TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    until_at BIGINT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (survey_id, closure_key)
+);
+CREATE INDEX interaction_ticket ON interaction (survey_id, ticket_id);
+
+-- What arrived at a source and became of it; the body is kept only where it could not be read.
+CREATE TABLE source_event (
+    id UUID NOT NULL PRIMARY KEY,
+    source_id UUID NOT NULL REFERENCES source (id),
+    delivery_key TEXT,
+    outcome TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    problem TEXT,
+    body BYTEA,
+    created_at BIGINT NOT NULL,
+    UNIQUE (source_id, delivery_key)
+);
+CREATE INDEX source_event_age ON source_event (created_at);
+
+CREATE TABLE invitation (
+    id UUID NOT NULL PRIMARY KEY,
+    survey_id UUID NOT NULL REFERENCES survey (id),
+    interaction_id UUID NOT NULL UNIQUE REFERENCES interaction (id),
+    customer_id UUID REFERENCES customer (id),
+    metric TEXT NOT NULL,
+    state TEXT NOT NULL,
+    locale TEXT,
+    expires_at BIGINT NOT NULL,
+    sent_at BIGINT,
+    sent_day INTEGER,
+    unconfirmed_score SMALLINT,
+    unconfirmed_at BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX invitation_customer ON invitation (customer_id, created_at);
+
+CREATE TABLE response (
+    id UUID NOT NULL PRIMARY KEY,
+    survey_id UUID NOT NULL REFERENCES survey (id),
+    interaction_id UUID NOT NULL REFERENCES interaction (id),
+    invitation_id UUID UNIQUE REFERENCES invitation (id),
+    raw SMALLINT NOT NULL,
+    score SMALLINT NOT NULL,
+    comment TEXT,
+    consent BOOLEAN NOT NULL,
+    locale TEXT NOT NULL,
+    via TEXT NOT NULL,
+    status TEXT NOT NULL,
+    published BOOLEAN NOT NULL,
+    excluded TEXT,
+    day INTEGER NOT NULL,
+    version_count INTEGER NOT NULL,
+    form_at BIGINT,
+    first_answered_at BIGINT NOT NULL,
+    answered_at BIGINT NOT NULL
+);
+CREATE INDEX response_order ON response (survey_id, first_answered_at, id);
+
+CREATE TABLE response_version (
+    response_id UUID NOT NULL REFERENCES response (id),
+    version INTEGER NOT NULL,
+    raw SMALLINT NOT NULL,
+    comment TEXT,
+    consent BOOLEAN NOT NULL,
+    evidence TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (response_id, version)
+);
+
+-- Counts per survey, day and group. Rows with an empty tag count everything; a row with a tag counts what bears that tag.
+CREATE TABLE tally (
+    survey_id UUID NOT NULL REFERENCES survey (id),
+    tag TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    agent TEXT NOT NULL,
+    team TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    touchpoint TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    source TEXT NOT NULL,
+    segment TEXT NOT NULL,
+    product TEXT NOT NULL,
+    n0 BIGINT NOT NULL,
+    n1 BIGINT NOT NULL,
+    n2 BIGINT NOT NULL,
+    n3 BIGINT NOT NULL,
+    n4 BIGINT NOT NULL,
+    n5 BIGINT NOT NULL,
+    n6 BIGINT NOT NULL,
+    n7 BIGINT NOT NULL,
+    n8 BIGINT NOT NULL,
+    n9 BIGINT NOT NULL,
+    n10 BIGINT NOT NULL,
+    comment_count BIGINT NOT NULL,
+    delivered_count BIGINT NOT NULL,
+    answered_count BIGINT NOT NULL,
+    PRIMARY KEY (survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product)
+);
+
+-- Messages waiting to leave. `subject_id` names what the message is about; it is composed when it is sent.
+CREATE TABLE outbox (
+    id UUID NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    state TEXT NOT NULL,
+    due_at BIGINT NOT NULL,
+    attempt_count INTEGER NOT NULL,
+    lease_token UUID,
+    last_error TEXT,
+    created_at BIGINT NOT NULL,
+    settled_at BIGINT
+);
+CREATE INDEX outbox_due ON outbox (state, due_at);
+CREATE INDEX outbox_subject ON outbox (subject_id);
+
+-- The first answer to a request that carried an Idempotency-Key.
+CREATE TABLE idempotency (
+    request_key TEXT NOT NULL PRIMARY KEY,
+    body_hash BYTEA NOT NULL,
+    interaction_id UUID NOT NULL REFERENCES interaction (id),
+    created_at BIGINT NOT NULL
+);

@@ -1,0 +1,210 @@
+-- Instants are epoch milliseconds, days are days since 1970-01-01, ids are UUIDs of version 7. Words are TEXT, lists and objects are JSON.
+
+CREATE TABLE survey (
+    id BLOB NOT NULL PRIMARY KEY,
+    slug TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    scale TEXT NOT NULL,
+    display TEXT NOT NULL,
+    company TEXT,
+    locale TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    texts TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    deliver TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    week_start TEXT NOT NULL,
+    public TEXT NOT NULL,
+    archived_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE api_key (
+    id BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT;
+
+CREATE TABLE source (
+    id BLOB NOT NULL PRIMARY KEY,
+    survey_id BLOB NOT NULL REFERENCES survey (id),
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    secret BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    deleted_at INTEGER
+) STRICT;
+
+-- Who a customer is: the only table with addresses. `identity` is a keyed hash, so that erasing the rest leaves nothing to read.
+CREATE TABLE customer (
+    id BLOB NOT NULL PRIMARY KEY,
+    identity TEXT NOT NULL UNIQUE,
+    email TEXT,
+    phone TEXT,
+    name TEXT,
+    ref TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE suppression (
+    identity TEXT NOT NULL PRIMARY KEY,
+    reason TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- The latest name of an agent; everything else refers to the agent by key.
+CREATE TABLE agent (
+    agent_key TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+-- What happened, frozen as it was, with the decision: exactly one for each interaction.
+CREATE TABLE interaction (
+    id BLOB NOT NULL PRIMARY KEY,
+    survey_id BLOB NOT NULL REFERENCES survey (id),
+    source_id BLOB REFERENCES source (id),
+    closure_key TEXT NOT NULL,
+    customer_id BLOB REFERENCES customer (id),
+    ticket_id TEXT,
+    ticket TEXT NOT NULL,
+    agent_key TEXT,
+    agent TEXT NOT NULL,
+    team TEXT,
+    channel TEXT,
+    tags TEXT NOT NULL,
+    touchpoint TEXT,
+    segment TEXT,
+    product TEXT,
+    locale TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    until_at INTEGER,
+    created_at INTEGER NOT NULL,
+    UNIQUE (survey_id, closure_key)
+) STRICT;
+CREATE INDEX interaction_ticket ON interaction (survey_id, ticket_id);
+
+-- What arrived at a source and became of it; the body is kept only where it could not be read.
+CREATE TABLE source_event (
+    id BLOB NOT NULL PRIMARY KEY,
+    source_id BLOB NOT NULL REFERENCES source (id),
+    delivery_key TEXT,
+    outcome TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    problem TEXT,
+    body BLOB,
+    created_at INTEGER NOT NULL,
+    UNIQUE (source_id, delivery_key)
+) STRICT;
+CREATE INDEX source_event_age ON source_event (created_at);
+
+CREATE TABLE invitation (
+    id BLOB NOT NULL PRIMARY KEY,
+    survey_id BLOB NOT NULL REFERENCES survey (id),
+    interaction_id BLOB NOT NULL UNIQUE REFERENCES interaction (id),
+    customer_id BLOB REFERENCES customer (id),
+    metric TEXT NOT NULL,
+    state TEXT NOT NULL,
+    locale TEXT,
+    expires_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    sent_day INTEGER,
+    unconfirmed_score INTEGER,
+    unconfirmed_at INTEGER,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX invitation_customer ON invitation (customer_id, created_at);
+
+CREATE TABLE response (
+    id BLOB NOT NULL PRIMARY KEY,
+    survey_id BLOB NOT NULL REFERENCES survey (id),
+    interaction_id BLOB NOT NULL REFERENCES interaction (id),
+    invitation_id BLOB UNIQUE REFERENCES invitation (id),
+    raw INTEGER NOT NULL,
+    score INTEGER NOT NULL,
+    comment TEXT,
+    consent INTEGER NOT NULL,
+    locale TEXT NOT NULL,
+    via TEXT NOT NULL,
+    status TEXT NOT NULL,
+    published INTEGER NOT NULL,
+    excluded TEXT,
+    day INTEGER NOT NULL,
+    version_count INTEGER NOT NULL,
+    form_at INTEGER,
+    first_answered_at INTEGER NOT NULL,
+    answered_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX response_order ON response (survey_id, first_answered_at, id);
+
+CREATE TABLE response_version (
+    response_id BLOB NOT NULL REFERENCES response (id),
+    version INTEGER NOT NULL,
+    raw INTEGER NOT NULL,
+    comment TEXT,
+    consent INTEGER NOT NULL,
+    evidence TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (response_id, version)
+) STRICT, WITHOUT ROWID;
+
+-- Counts per survey, day and group. Rows with an empty tag count everything; a row with a tag counts what bears that tag.
+CREATE TABLE tally (
+    survey_id BLOB NOT NULL REFERENCES survey (id),
+    tag TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    agent TEXT NOT NULL,
+    team TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    touchpoint TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    source TEXT NOT NULL,
+    segment TEXT NOT NULL,
+    product TEXT NOT NULL,
+    n0 INTEGER NOT NULL,
+    n1 INTEGER NOT NULL,
+    n2 INTEGER NOT NULL,
+    n3 INTEGER NOT NULL,
+    n4 INTEGER NOT NULL,
+    n5 INTEGER NOT NULL,
+    n6 INTEGER NOT NULL,
+    n7 INTEGER NOT NULL,
+    n8 INTEGER NOT NULL,
+    n9 INTEGER NOT NULL,
+    n10 INTEGER NOT NULL,
+    comment_count INTEGER NOT NULL,
+    delivered_count INTEGER NOT NULL,
+    answered_count INTEGER NOT NULL,
+    PRIMARY KEY (survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product)
+) STRICT, WITHOUT ROWID;
+
+-- Messages waiting to leave. `subject_id` names what the message is about; it is composed when it is sent.
+CREATE TABLE outbox (
+    id BLOB NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject_id BLOB NOT NULL,
+    state TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    attempt_count INTEGER NOT NULL,
+    lease_token BLOB,
+    last_error TEXT,
+    created_at INTEGER NOT NULL,
+    settled_at INTEGER
+) STRICT;
+CREATE INDEX outbox_due ON outbox (state, due_at);
+CREATE INDEX outbox_subject ON outbox (subject_id);
+
+-- The first answer to a request that carried an Idempotency-Key.
+CREATE TABLE idempotency (
+    request_key TEXT NOT NULL PRIMARY KEY,
+    body_hash BLOB NOT NULL,
+    interaction_id BLOB NOT NULL REFERENCES interaction (id),
+    created_at INTEGER NOT NULL
+) STRICT;

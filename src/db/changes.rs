@@ -1,0 +1,143 @@
+//! Who is told that something committed: this process at once, other nodes by LISTEN/NOTIFY on PostgreSQL.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Db, Engine};
+
+/// How many changes a slow listener may lag behind before it is told that it missed some.
+const CAPACITY: usize = 1024;
+const CHANNEL: &str = "nabz_changes";
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+/// Something that others keep a copy of, or wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A message is waiting in the outbox.
+    Outbox,
+    /// A survey was created or altered.
+    Survey(Uuid),
+    /// The tallies of a survey grew.
+    Tally(Uuid),
+}
+
+impl Change {
+    fn to_payload(self, node: Uuid) -> String {
+        match self {
+            Self::Outbox => format!("{node} outbox"),
+            Self::Survey(id) => format!("{node} survey {id}"),
+            Self::Tally(id) => format!("{node} tally {id}"),
+        }
+    }
+
+    /// The node that sent it and the change; `None` for what a newer version sent.
+    fn from_payload(payload: &str) -> Option<(Uuid, Self)> {
+        let mut words = payload.split(' ');
+        let node = words.next()?.parse().ok()?;
+        let change = match words.next()? {
+            "outbox" => Self::Outbox,
+            "survey" => Self::Survey(words.next()?.parse().ok()?),
+            "tally" => Self::Tally(words.next()?.parse().ok()?),
+            _ => return None,
+        };
+        Some((node, change))
+    }
+}
+
+/// The list of listeners.
+#[derive(Debug)]
+pub struct Changes {
+    node: Uuid,
+    local: broadcast::Sender<Change>,
+    /// What this node committed, for the task that tells the other nodes.
+    outward: broadcast::Sender<Change>,
+}
+
+impl Changes {
+    /// A list for the node of this id.
+    #[must_use]
+    pub fn new(node: Uuid) -> Self {
+        Self {
+            node,
+            local: broadcast::channel(CAPACITY).0,
+            outward: broadcast::channel(CAPACITY).0,
+        }
+    }
+
+    /// Everything told from now on. A receiver that lags is told so and must look at the database itself.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Change> {
+        self.local.subscribe()
+    }
+
+    pub(super) fn tell(&self, change: Change) {
+        // Nobody listening is no error.
+        let _ = self.local.send(change);
+        let _ = self.outward.send(change);
+    }
+}
+
+/// Carries changes between the nodes of one PostgreSQL until `stop`; on SQLite there is one node and nothing to do.
+///
+/// NOTIFY is sent after the commit and outside of its transaction: inside, every commit would wait for one global lock.
+/// A node that dies in between tells nobody, so whoever listens also looks for itself now and then.
+pub async fn relay(db: Db, stop: CancellationToken) {
+    let Engine::Postgres(pool) = &db.pools else { return };
+    tokio::join!(send(pool, &db.changes, &stop), receive(pool, &db.changes, &stop));
+}
+
+async fn send(pool: &PgPool, changes: &Changes, stop: &CancellationToken) {
+    let mut outward = changes.outward.subscribe();
+    let mut batch: Vec<Change> = Vec::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            change = outward.recv() => batch.extend(change.ok()),
+        }
+        while let Ok(change) = outward.try_recv() {
+            if !batch.contains(&change) {
+                batch.push(change);
+            }
+        }
+        let payloads: Vec<String> = batch.drain(..).map(|change| change.to_payload(changes.node)).collect();
+        let told = sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::text[]) AS t(payload)")
+            .bind(CHANNEL)
+            .bind(&payloads);
+        if let Err(error) = told.execute(pool).await {
+            tracing::warn!(%error, "other nodes could not be told of a change");
+        }
+    }
+}
+
+async fn receive(pool: &PgPool, changes: &Changes, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            result = receive_until_broken(pool, changes) => if let Err(error) = result {
+                tracing::warn!(%error, "listening for changes was interrupted");
+            },
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RECONNECT_AFTER) => {}
+        }
+    }
+}
+
+async fn receive_until_broken(pool: &PgPool, changes: &Changes) -> super::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        let notification = listener.recv().await?;
+        if let Some((node, change)) = Change::from_payload(notification.payload())
+            && node != changes.node
+        {
+            let _ = changes.local.send(change);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Opens a database: checks it, brings it up to date, and explains what is wrong in one line.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+use uuid::Uuid;
+
+use super::changes::Changes;
+use super::{Db, Engine, SqlitePools};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Versions before this one can corrupt a WAL database when it is reset (SQLite's release notes of 3.51.3).
+const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a database is and how many connections it may have.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+    /// Readers of SQLite, or all connections to PostgreSQL.
+    pub max_connections: u32,
+}
+
+impl Db {
+    /// Opens the database and brings its tables up to date.
+    ///
+    /// # Errors
+    /// One line that says what cannot be reached or written, and what to do.
+    pub async fn open(settings: &Settings, node: Uuid) -> anyhow::Result<Self> {
+        let pools = match settings.url.split_once(':') {
+            Some(("sqlite", path)) => {
+                Engine::Sqlite(open_sqlite(Path::new(path.trim_start_matches("//")), settings.max_connections).await?)
+            }
+            Some(("postgres" | "postgresql", _)) => Engine::Postgres(open_postgres(&settings.url, settings.max_connections).await?),
+            _ => bail!("database.url must begin with sqlite: or postgres://"),
+        };
+        Ok(Self {
+            pools,
+            changes: Arc::new(Changes::new(node)),
+        })
+    }
+
+    /// Whether a transaction can be begun and every migration of this program is in place.
+    ///
+    /// # Errors
+    /// When the database is out of reach, read-only, or its tables are older or newer than this program.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        match &self.pools {
+            Engine::Sqlite(pools) => {
+                let tx = pools.write.begin_with("BEGIN IMMEDIATE").await?;
+                tx.rollback().await?;
+                let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations")
+                    .fetch_one(&pools.read)
+                    .await?;
+                same_count(applied, &SQLITE)
+            }
+            Engine::Postgres(pool) => {
+                let read_only: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(pool).await?;
+                if read_only {
+                    bail!("PostgreSQL is a read-only standby");
+                }
+                let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations").fetch_one(pool).await?;
+                same_count(applied, &POSTGRES)
+            }
+        }
+    }
+}
+
+fn same_count(applied: i64, migrator: &Migrator) -> anyhow::Result<()> {
+    if i64::try_from(migrator.iter().count())? == applied {
+        return Ok(());
+    }
+    Err(anyhow!(
+        "the database's migrations are not those of this program: run `nabz migrate` with the newest version"
+    ))
+}
+
+async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the folder {} cannot be created; choose another data_dir", folder.display()))?;
+    }
+    let explain = || {
+        format!(
+            "the database file {} cannot be opened for writing; check its owner and free space",
+            path.display()
+        )
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        .pragma("temp_store", "memory");
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.clone())
+        .await
+        .with_context(explain)?;
+    check_sqlite(&write).await?;
+    SQLITE.run(&write).await.with_context(explain)?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(readers)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.pragma("query_only", "on"))
+        .await
+        .with_context(explain)?;
+    Ok(SqlitePools { read, write })
+}
+
+/// Refuses an SQLite that could lose an acknowledged answer.
+async fn check_sqlite(pool: &SqlitePool) -> anyhow::Result<()> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+    let numbers: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    match numbers.as_slice() {
+        [major, minor, patch, ..] if (*major, *minor, *patch) >= SQLITE_AT_LEAST => {}
+        _ => bail!("SQLite {version} is too old: 3.51.3 or newer is needed"),
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    if journal != "wal" || synchronous != 2 {
+        bail!("SQLite does not keep WAL and synchronous=FULL on this file system (it says {journal}, {synchronous}); use a local disk");
+    }
+    Ok(())
+}
+
+async fn open_postgres(url: &str, max_connections: u32) -> anyhow::Result<PgPool> {
+    let options = PgConnectOptions::from_str(url).context("database.url is not a postgres:// address that can be read")?;
+    let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.application_name("nabz"))
+        .await
+        .with_context(|| format!("{place} does not answer; check database.url and that the server runs"))?;
+    POSTGRES
+        .run(&pool)
+        .await
+        .with_context(|| format!("the tables in {place} could not be brought up to date"))?;
+    Ok(pool)
+}
+
+/// The file of an `sqlite:` address.
+#[must_use]
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    url.strip_prefix("sqlite:").map(|path| PathBuf::from(path.trim_start_matches("//")))
+}

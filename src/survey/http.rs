@@ -1,0 +1,168 @@
+//! Surveys over HTTP.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json, Path, Query};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::draft::Draft;
+use super::{Survey, SurveyId, store};
+use crate::clock::Timestamp;
+use crate::web::auth::{Reader, Writer};
+use crate::web::body::{self, Body};
+use crate::web::problem::{Kind, ProblemBody};
+use crate::web::{Context, Problem, list};
+
+/// A whole survey.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Survey)]
+pub struct SurveyBody {
+    /// Its id.
+    id: SurveyId,
+    #[serde(flatten)]
+    draft: Draft,
+    /// When it was archived, if it was.
+    archived_at: Option<Timestamp>,
+    /// When it was created.
+    created_at: Timestamp,
+    /// When it was last altered.
+    updated_at: Timestamp,
+}
+
+impl From<&Survey> for SurveyBody {
+    fn from(survey: &Survey) -> Self {
+        Self {
+            id: survey.id,
+            draft: Draft::from(survey),
+            archived_at: survey.archived_at,
+            created_at: survey.created_at,
+            updated_at: survey.updated_at,
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// `next` of the part before.
+    cursor: Option<String>,
+    /// How many, 1 to 500; 50 by default.
+    limit: Option<i64>,
+}
+
+/// Create a survey
+#[utoipa::path(post, path = "/api/v1/surveys", tag = "Surveys", request_body = Draft, security(("key" = [])),
+    responses((status = 201, body = SurveyBody), (status = 409, description = "The slug is used", body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub async fn create(_: Writer, context: Data<Context>, body: Body<Draft>) -> Result<(Json<SurveyBody>, StatusCode), Problem> {
+    let now = context.clock.now();
+    let survey = body.value.into_survey(context.random.uuid(now), now)?;
+    let mut tx = context.db.begin().await?;
+    if !store::insert(&mut tx, &survey).await? {
+        return Err(Problem::new(Kind::Conflict).detail(format!("The slug {} is used by another survey.", survey.slug)));
+    }
+    tx.commit().await?;
+    Ok((Json(SurveyBody::from(&survey)), StatusCode::CREATED))
+}
+
+/// List surveys
+#[utoipa::path(get, path = "/api/v1/surveys", tag = "Surveys", params(ListQuery), security(("key" = [])),
+    responses((status = 200, body = list::Page<SurveyBody>)))]
+pub async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<list::Page<SurveyBody>>, Problem> {
+    let limit = list::limit(query.limit)?;
+    let after: SurveyId = list::cursor(query.cursor.as_deref())?.unwrap_or_default();
+    let found = store::list(&mut context.db.read().await?, after, limit + 1).await?;
+    Ok(Json(list::Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey))))
+}
+
+/// One survey
+#[utoipa::path(get, path = "/api/v1/surveys/{slug}", tag = "Surveys", params(("slug" = String, Path)), security(("key" = [])),
+    responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
+pub async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
+    let found = store::find_by_slug(&mut context.db.read().await?, &slug).await?;
+    found.map(|survey| Json(SurveyBody::from(&survey))).ok_or_else(|| Problem::not_found("survey"))
+}
+
+/// Change a survey (RFC 7396: null removes, what is left out stays)
+#[utoipa::path(patch, path = "/api/v1/surveys/{slug}", tag = "Surveys", params(("slug" = String, Path)), request_body = Draft, security(("key" = [])),
+    responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody), (status = 409, description = "Fixed once somebody has answered", body = ProblemBody)))]
+pub async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body: Body<Value>) -> Result<Json<SurveyBody>, Problem> {
+    let mut tx = context.db.begin().await?;
+    let old = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
+    let mut whole = serde_json::to_value(Draft::from(&old)).map_err(|error| Problem::internal(&error))?;
+    merge(&mut whole, body.value);
+    let draft: Draft = body::read(whole.to_string().as_bytes())?;
+    let mut new = draft.into_survey(old.id, old.created_at)?;
+    new.archived_at = old.archived_at;
+    new.updated_at = context.clock.now();
+    if new.slug != old.slug {
+        return Err(Problem::field("slug", "cannot be changed: links and embedded reports refer to it"));
+    }
+    let is_fixed = (new.metric, new.scale, new.timezone) != (old.metric, old.scale, old.timezone);
+    if is_fixed && store::has_responses(&mut tx, old.id).await? {
+        return Err(Problem::new(Kind::Conflict).detail("metric, scale and timezone cannot change once somebody has answered."));
+    }
+    store::update(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok(Json(SurveyBody::from(&new)))
+}
+
+/// Archive a survey: it asks nobody any more and its links say that it is over
+#[utoipa::path(post, path = "/api/v1/surveys/{slug}/archive", tag = "Surveys", params(("slug" = String, Path)), security(("key" = [])),
+    responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
+pub async fn archive(_: Writer, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
+    let mut tx = context.db.begin().await?;
+    let mut survey = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
+    let now = context.clock.now();
+    survey.archived_at = survey.archived_at.or(Some(now));
+    survey.updated_at = now;
+    store::update(&mut tx, &survey).await?;
+    tx.commit().await?;
+    Ok(Json(SurveyBody::from(&survey)))
+}
+
+/// RFC 7396: an object is merged member by member, null removes, anything else replaces.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(&key);
+        } else {
+            merge(target.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The examples of RFC 7396, appendix A.
+    #[test]
+    fn merging_follows_the_examples_of_the_rfc() {
+        for (mut target, patch, result) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!(["a","b"]), json!(["c"]), json!(["c"])),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ] {
+            merge(&mut target, patch);
+            assert_eq!(target, result);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who calls the API: keys are shown once, stored as SHA-256, and carry one scope.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use data_encoding::BASE32_NOPAD;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::problem::{Kind, Problem};
+use super::{Context, store};
+use crate::clock::Timestamp;
+use crate::db::text_enum;
+use crate::random::Random;
+
+text_enum! {
+    /// What a key may do; each scope includes the ones before it.
+    pub enum Scope {
+        /// Read reports and responses.
+        Read = "read",
+        /// Also send interactions and change surveys.
+        Write = "write",
+        /// Also manage sources and secrets.
+        Admin = "admin",
+    }
+}
+
+/// A key as it is listed; the key itself is not kept.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ApiKey {
+    /// Its id, by which it is revoked.
+    pub id: Uuid,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A fresh secret for a key: `nabz_` and 52 characters of base32 (256 bits).
+#[must_use]
+pub fn fresh_secret(random: &Random) -> String {
+    format!("nabz_{}", BASE32_NOPAD.encode(&random.bytes::<32>()).to_ascii_lowercase())
+}
+
+/// What is stored of a secret.
+#[must_use]
+pub fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// Declares an extractor that lets a request through only with a key of at least this scope.
+macro_rules! callers {
+    ($($(#[$meta:meta])* $name:ident = $scope:expr;)+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name {
+            /// The key's id; the root key of the configuration has the nil id.
+            pub key: Uuid,
+        }
+
+        impl FromRequest for $name {
+            type Error = Problem;
+            type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let request = request.clone();
+                Box::pin(async move { identify(&request, $scope).await.map(|key| Self { key }) })
+            }
+        }
+    )+};
+}
+
+callers! {
+    /// A caller who may read.
+    Reader = Scope::Read;
+    /// A caller who may write.
+    Writer = Scope::Write;
+    /// A caller who may manage.
+    Admin = Scope::Admin;
+}
+
+async fn identify(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem> {
+    let context = request.app_data::<web::Data<Context>>().ok_or(Problem::new(Kind::Internal))?;
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let secret = header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    let Some(secret) = secret else {
+        return Err(Problem::new(Kind::Unauthorized).detail("Send an API key in the header `Authorization: Bearer KEY`."));
+    };
+    let (key, scope) = find(context, secret).await?;
+    context.limits.api(key)?;
+    if scope < needed {
+        return Err(Problem::new(Kind::Forbidden).detail(format!("This needs a key with the scope {needed}; yours has {scope}.")));
+    }
+    Ok(key)
+}
+
+async fn find(context: &Context, secret: &str) -> Result<(Uuid, Scope), Problem> {
+    let hash = hash(secret);
+    let is_root = context.root_key.as_ref().is_some_and(|root| bool::from(self::hash(root.expose_secret()).ct_eq(&hash)));
+    if is_root {
+        return Ok((Uuid::nil(), Scope::Admin));
+    }
+    let found = store::find_live(&mut context.db.read().await?, &hash).await?;
+    found.ok_or_else(|| Problem::new(Kind::Unauthorized).detail("This API key is unknown or was revoked."))
+}

@@ -1,0 +1,99 @@
+//! What `/metrics` tells a Prometheus: counters and durations of this process.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Labels of one series.
+type Labels = Vec<(&'static str, String)>;
+
+/// The series of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    request_seconds: Histogram,
+    votes: Family<Labels, Counter>,
+    vote_batch: Histogram,
+    decisions: Family<Labels, Counter>,
+    deliveries: Family<Labels, Counter>,
+    outbox_waiting: Gauge,
+    outbox_oldest_seconds: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("nabz"),
+            requests: Family::default(),
+            request_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            votes: Family::default(),
+            vote_batch: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            decisions: Family::default(),
+            deliveries: Family::default(),
+            outbox_waiting: Gauge::default(),
+            outbox_oldest_seconds: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests answered, by route, method and status", self.requests.clone());
+        registry.register("http_request_seconds", "Time to answer a request", self.request_seconds.clone());
+        registry.register("votes", "Votes handed to the recorder, by outcome", self.votes.clone());
+        registry.register("vote_batch", "Votes committed in one transaction", self.vote_batch.clone());
+        registry.register("decisions", "Interactions decided, by outcome and reason", self.decisions.clone());
+        registry.register("deliveries", "Attempts to send a message, by outcome", self.deliveries.clone());
+        registry.register("outbox_waiting", "Messages waiting to leave", self.outbox_waiting.clone());
+        registry.register("outbox_oldest_seconds", "How long the oldest due message has been waiting", self.outbox_oldest_seconds.clone());
+    }
+
+    /// Counts an answered request.
+    pub fn request(&self, route: &str, method: &str, status: u16, seconds: f64) {
+        let labels = vec![("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.observe(seconds);
+    }
+
+    /// Counts votes by what became of them.
+    pub fn votes(&self, outcome: &'static str, count: u64) {
+        self.votes.get_or_create(&vec![("outcome", outcome.to_owned())]).inc_by(count);
+    }
+
+    /// Notes how many votes one transaction held.
+    pub fn vote_batch(&self, size: u32) {
+        self.vote_batch.observe(f64::from(size));
+    }
+
+    /// Counts a decision.
+    pub fn decision(&self, outcome: &str, reason: &str) {
+        self.decisions.get_or_create(&vec![("outcome", outcome.to_owned()), ("reason", reason.to_owned())]).inc();
+    }
+
+    /// Counts an attempt to send.
+    pub fn delivery(&self, outcome: &str) {
+        self.deliveries.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// Sets how many messages wait and how long the oldest has been due.
+    pub fn outbox(&self, waiting: i64, oldest_seconds: i64) {
+        self.outbox_waiting.set(waiting);
+        self.outbox_oldest_seconds.set(oldest_seconds);
+    }
+
+    /// The text a Prometheus reads (OpenMetrics 1.0).
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,49 @@
+//! What every handler shares: the request's context, problems, authentication, limits and pages.
+
+pub mod address;
+pub mod auth;
+pub mod body;
+pub mod limit;
+pub mod metrics;
+pub mod list;
+pub mod problem;
+pub mod request;
+pub mod store;
+
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::keyring::Keyring;
+use crate::random::Random;
+
+pub use problem::Problem;
+
+use self::address::Proxies;
+use self::limit::Limits;
+use self::metrics::Metrics;
+
+/// What handlers of every stage work with.
+#[derive(Debug)]
+pub struct Context {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// The master secrets.
+    pub keyring: Keyring,
+    /// Counters for `/metrics`.
+    pub metrics: Metrics,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Hops whose `X-Forwarded-For` is believed.
+    pub proxies: Proxies,
+    /// The address customers and help desks reach this service at, without a final slash.
+    pub public_url: String,
+    /// An API key with every scope, from the configuration.
+    pub root_key: Option<SecretString>,
+    /// What the start page tells of outgoing mail.
+    pub mail_goes_to: String,
+}

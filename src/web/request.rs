@@ -1,0 +1,96 @@
+//! Around every request: an id, a time limit, one log line, one count, and one shape for whatever went wrong.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::problem::{Kind, Problem};
+use super::{Context, layout};
+use crate::i18n::Locale;
+
+/// How long a request may take to arrive and be answered.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const UNMATCHED: &str = "unmatched";
+
+/// The middleware.
+///
+/// # Errors
+/// Only for a handler that panicked or ran out of time; every other error has become an answer by then.
+pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let context = request.app_data::<web::Data<Context>>().cloned().ok_or(Problem::new(Kind::Internal))?;
+    let id = request_id(&request, &context);
+    let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
+    let method = request.method().as_str().to_owned();
+    let span = tracing::info_span!("request", request_id = %id, %method, %route);
+    let answered = AssertUnwindSafe(tokio::time::timeout(TIME_LIMIT, next.call(request))).catch_unwind().instrument(span.clone()).await;
+    let _entered = span.enter();
+    let result = match answered {
+        Ok(Ok(answer)) => answer.map(|response| finish(response, &id)),
+        Ok(Err(_elapsed)) => Err(Problem::new(Kind::Timeout).with_request_id(&id).into()),
+        Err(_panic) => {
+            tracing::error!("a handler panicked");
+            Err(Problem::new(Kind::Internal).with_request_id(&id).into())
+        }
+    };
+    let status = match &result {
+        Ok(response) => response.status().as_u16(),
+        Err(error) => error.as_response_error().status_code().as_u16(),
+    };
+    context.metrics.request(&route, &method, status, started.elapsed().as_secs_f64());
+    tracing::debug!(status, micros = started.elapsed().as_micros(), "answered");
+    result
+}
+
+/// The id that the caller sent, where it is a plain one, or a fresh one.
+fn request_id(request: &ServiceRequest, context: &Context) -> String {
+    let plain = |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
+    sent.map_or_else(|| context.random.uuid(context.clock.now()).to_string(), ToOwned::to_owned)
+}
+
+/// Gives the answer its id, and every problem its one shape: a page for browsers, problem+json for programs.
+fn finish(response: ServiceResponse<impl MessageBody + 'static>, id: &str) -> ServiceResponse<BoxBody> {
+    let told = response.response().extensions().get::<Problem>().cloned();
+    let is_failure = response.status().is_client_error() || response.status().is_server_error();
+    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    let problem = told.or_else(|| (is_failure && !is_page).then(|| Problem::of_status(response.status())));
+    let mut response = match problem {
+        None => response.map_into_boxed_body(),
+        Some(problem) => {
+            let problem = problem.with_request_id(id);
+            let locale = wants_page(response.request());
+            let answer = locale.map_or_else(|| problem.error_response(), |locale| page(&problem, locale));
+            response.into_response(answer)
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The reader's language when a browser asks for a page; `None` for programs and for the API.
+fn wants_page(request: &actix_web::HttpRequest) -> Option<Locale> {
+    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let is_program = ["/api/", "/hooks/"].iter().any(|prefix| request.path().starts_with(prefix));
+    (!is_program && text(ACCEPT).contains("text/html"))
+        .then(|| Locale::negotiate(text(actix_web::http::header::ACCEPT_LANGUAGE)).unwrap_or(Locale::En))
+}
+
+fn page(problem: &Problem, locale: Locale) -> HttpResponse {
+    let mut response = HttpResponse::build(problem.status_code());
+    for header in problem.headers() {
+        response.insert_header(header);
+    }
+    layout::plain(&mut response, layout::problem(problem.kind().status(), problem.kind().title(), problem.message(), locale))
+}
