@@ -1,6 +1,17 @@
-//! What is measured: the three metrics, their scales and the direction of the answer. Pure.
+//! What is measured: the three metrics, their scales, and every figure that a histogram of scores gives. Pure.
+
+mod difference;
+mod histogram;
+mod interval;
+pub mod rounding;
+mod score;
 
 use crate::db::text_enum;
+
+pub use difference::{Difference, Verdict, difference};
+pub use histogram::{Bands, Histogram};
+pub use interval::{Interval, interval, wilson};
+pub use score::{headline, mean};
 
 text_enum! {
     /// What a survey measures.
@@ -74,4 +85,14 @@ impl Scale {
             Self::Effort => 8_u8.saturating_sub(raw),
         }
     }
+}
+
+/// A count as a number to compute with.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "counts of answers stay far below 2^53, where f64 becomes inexact"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
 }
