@@ -1,5 +1,7 @@
 //! What we ask: metric, wording, look and policy.
 
+pub mod wording;
+
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
