@@ -176,9 +176,16 @@ pub fn is_our_fault(error: &Error) -> bool {
             cause.is_unique_violation()
                 || cause.is_foreign_key_violation()
                 || cause.is_check_violation()
-                || cause.code().is_some_and(|code| code == "1" || code.starts_with("42") || code.starts_with("22"))
+                || cause
+                    .code()
+                    .is_some_and(|code| code == "1" || code.starts_with("42") || code.starts_with("22"))
         }
-        Error::RowNotFound | Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::ColumnNotFound(_) | Error::TypeNotFound { .. } => true,
+        Error::RowNotFound
+        | Error::ColumnDecode { .. }
+        | Error::Decode(_)
+        | Error::Encode(_)
+        | Error::ColumnNotFound(_)
+        | Error::TypeNotFound { .. } => true,
         _ => false,
     }
 }

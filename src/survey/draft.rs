@@ -71,12 +71,22 @@ impl Draft {
         self.check_look(&mut errors);
         let policy = self.policy(&mut errors);
         let timezone = self.timezone.as_deref().unwrap_or("UTC").parse::<Tz>();
-        errors.unless(timezone.is_ok(), "timezone", "must be an IANA time zone such as Europe/Berlin or Asia/Tehran");
+        errors.unless(
+            timezone.is_ok(),
+            "timezone",
+            "must be an IANA time zone such as Europe/Berlin or Asia/Tehran",
+        );
         let channels = self.deliver.unwrap_or_else(|| vec!["email".to_owned()]);
         let deliver = channels.iter().map(|channel| channel.parse()).collect::<Result<_, _>>();
-        errors.unless(deliver.is_ok(), "deliver", "must be [\"email\"], or [] when you send the link yourself");
+        errors.unless(
+            deliver.is_ok(),
+            "deliver",
+            "must be [\"email\"], or [] when you send the link yourself",
+        );
         check_public(&self.public, &mut errors);
-        let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else { return Err(Problem::fields(errors.0)) };
+        let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else {
+            return Err(Problem::fields(errors.0));
+        };
         Ok(Survey {
             id,
             slug: self.slug,
@@ -100,7 +110,11 @@ impl Draft {
     }
 
     fn check_texts(&self, errors: &mut Errors) {
-        errors.unless(is_slug(&self.slug), "slug", "must be 1 to 64 lower-case letters, digits and inner hyphens");
+        errors.unless(
+            is_slug(&self.slug),
+            "slug",
+            "must be 1 to 64 lower-case letters, digits and inner hyphens",
+        );
         errors.text("name", Some(&self.name), 1, 200);
         errors.text("company", self.company.as_ref(), 0, 100);
         for (locale, texts) in &self.texts {
@@ -121,18 +135,34 @@ impl Draft {
     fn check_look(&self, errors: &mut Errors) {
         let is_color = |text: &str| text.len() == 7 && text.starts_with('#') && text.chars().skip(1).all(|digit| digit.is_ascii_hexdigit());
         errors.unless(is_color(&self.brand.color), "brand.color", "must be #rrggbb");
-        let is_address = |url: &String| url.starts_with("https://") && url.len() <= 2000 && !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '"');
-        errors.unless(self.brand.logo_url.as_ref().is_none_or(is_address), "brand.logo_url", "must be an https address");
+        let is_address = |url: &String| {
+            url.starts_with("https://") && url.len() <= 2000 && !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '"')
+        };
+        errors.unless(
+            self.brand.logo_url.as_ref().is_none_or(is_address),
+            "brand.logo_url",
+            "must be an https address",
+        );
         let is_csat = self.metric == Metric::Csat;
-        errors.unless(is_csat || matches!(self.display, None | Some(Display::Numbers)), "display", "faces and stars are for csat only");
+        errors.unless(
+            is_csat || matches!(self.display, None | Some(Display::Numbers)),
+            "display",
+            "faces and stars are for csat only",
+        );
         let has_direction = self.metric == Metric::Ces;
-        errors.unless(has_direction || matches!(self.scale, None | Some(Scale::Agree)), "scale", "effort is for ces only");
+        errors.unless(
+            has_direction || matches!(self.scale, None | Some(Scale::Agree)),
+            "scale",
+            "effort is for ces only",
+        );
     }
 
     /// What the caller said, laid over what is usual for the metric.
     fn policy(&self, errors: &mut Errors) -> Policy {
         let usual = Policy::usual(self.metric);
-        let Ok(serde_json::Value::Object(mut whole)) = serde_json::to_value(&usual) else { return usual };
+        let Ok(serde_json::Value::Object(mut whole)) = serde_json::to_value(&usual) else {
+            return usual;
+        };
         whole.extend(self.policy.clone());
         match serde_json::from_value::<Policy>(serde_json::Value::Object(whole)) {
             Ok(policy) => {
@@ -142,7 +172,11 @@ impl Draft {
             Err(error) => {
                 let message = error.to_string();
                 let field = message.split('`').nth(1).filter(|_| message.starts_with("unknown field"));
-                errors.unless(false, &field.map_or_else(|| "policy".to_owned(), |name| format!("policy.{name}")), &message);
+                errors.unless(
+                    false,
+                    &field.map_or_else(|| "policy".to_owned(), |name| format!("policy.{name}")),
+                    &message,
+                );
                 usual
             }
         }
@@ -187,10 +221,22 @@ fn check_policy(policy: &Policy, errors: &mut Errors) {
     ] {
         errors.range(&format!("policy.{name}"), value, low, high);
     }
-    errors.unless(policy.reminder_days.is_none(), "policy.reminder_days", "reminders are not offered yet; leave it null");
-    errors.unless(policy.send_hours.is_none(), "policy.send_hours", "sending hours are not offered yet; leave it null");
+    errors.unless(
+        policy.reminder_days.is_none(),
+        "policy.reminder_days",
+        "reminders are not offered yet; leave it null",
+    );
+    errors.unless(
+        policy.send_hours.is_none(),
+        "policy.send_hours",
+        "sending hours are not offered yet; leave it null",
+    );
     let tags = &policy.exclude_tags;
-    errors.unless(tags.len() <= 100 && tags.iter().all(|tag| (1..=100).contains(&tag.chars().count())), "policy.exclude_tags", "must be up to 100 tags of 1 to 100 characters");
+    errors.unless(
+        tags.len() <= 100 && tags.iter().all(|tag| (1..=100).contains(&tag.chars().count())),
+        "policy.exclude_tags",
+        "must be up to 100 tags of 1 to 100 characters",
+    );
 }
 
 fn check_public(public: &Public, errors: &mut Errors) {
@@ -210,7 +256,10 @@ struct Errors(Vec<FieldError>);
 impl Errors {
     fn unless(&mut self, holds: bool, field: &str, message: &str) {
         if !holds {
-            self.0.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+            self.0.push(FieldError {
+                field: field.to_owned(),
+                message: message.to_owned(),
+            });
         }
     }
 
@@ -220,7 +269,11 @@ impl Errors {
 
     fn text(&mut self, field: &str, text: Option<&String>, low: usize, high: usize) {
         let fits = |text: &String| (low..=high).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
-        self.unless(text.is_none_or(fits), field, &format!("must be {low} to {high} characters without line breaks"));
+        self.unless(
+            text.is_none_or(fits),
+            field,
+            &format!("must be {low} to {high} characters without line breaks"),
+        );
     }
 }
 
@@ -242,7 +295,10 @@ mod tests {
         let csat = survey(&json!({})).unwrap();
         assert_eq!((csat.policy.quiet_days, csat.locale, csat.timezone.name()), (7, Locale::En, "UTC"));
         let nps = survey(&json!({"metric": "nps", "locale": "fa", "policy": {"delay_minutes": 5}})).unwrap();
-        assert_eq!((nps.policy.quiet_days, nps.policy.delay_minutes, nps.week_start), (90, 5, WeekStart::Saturday));
+        assert_eq!(
+            (nps.policy.quiet_days, nps.policy.delay_minutes, nps.week_start),
+            (90, 5, WeekStart::Saturday)
+        );
     }
 
     #[test]
@@ -267,7 +323,11 @@ mod tests {
             (json!({"texts": {"fa": {"question": ""}}}), "texts.fa.question"),
         ] {
             let problem = survey(&extra).unwrap_err();
-            assert_eq!(problem.errors().iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field], "{extra}");
+            assert_eq!(
+                problem.errors().iter().map(|error| error.field.as_str()).collect::<Vec<_>>(),
+                [field],
+                "{extra}"
+            );
         }
         let many = survey(&json!({"slug": "", "timezone": "x", "scale": "effort"})).unwrap_err();
         assert_eq!(many.errors().len(), 3);
@@ -275,7 +335,8 @@ mod tests {
 
     #[test]
     fn a_draft_of_a_survey_makes_the_same_survey() {
-        let one = survey(&json!({"metric": "nps", "timezone": "Asia/Tehran", "deliver": [], "policy": {"exclude_tags": ["spam"]}})).unwrap();
+        let one =
+            survey(&json!({"metric": "nps", "timezone": "Asia/Tehran", "deliver": [], "policy": {"exclude_tags": ["spam"]}})).unwrap();
         let again = Draft::from(&one).into_survey(one.id, one.created_at).unwrap();
         assert_eq!(format!("{again:?}"), format!("{one:?}"));
     }

@@ -74,7 +74,9 @@ pub async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) ->
     let limit = list::limit(query.limit)?;
     let after: SurveyId = list::cursor(query.cursor.as_deref())?.unwrap_or_default();
     let found = store::list(&mut context.db.read().await?, after, limit + 1).await?;
-    Ok(Json(list::Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey))))
+    Ok(Json(
+        list::Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey)),
+    ))
 }
 
 /// One survey
@@ -82,7 +84,9 @@ pub async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) ->
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
 pub async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
     let found = store::find_by_slug(&mut context.db.read().await?, &slug).await?;
-    found.map(|survey| Json(SurveyBody::from(&survey))).ok_or_else(|| Problem::not_found("survey"))
+    found
+        .map(|survey| Json(SurveyBody::from(&survey)))
+        .ok_or_else(|| Problem::not_found("survey"))
 }
 
 /// Change a survey (RFC 7396: null removes, what is left out stays)
@@ -90,7 +94,9 @@ pub async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Resu
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody), (status = 409, description = "Fixed once somebody has answered", body = ProblemBody)))]
 pub async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body: Body<Value>) -> Result<Json<SurveyBody>, Problem> {
     let mut tx = context.db.begin().await?;
-    let old = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
+    let old = store::find_by_slug(&mut tx, &slug)
+        .await?
+        .ok_or_else(|| Problem::not_found("survey"))?;
     let mut whole = serde_json::to_value(Draft::from(&old)).map_err(|error| Problem::internal(&error))?;
     merge(&mut whole, body.value);
     let draft: Draft = body::read(whole.to_string().as_bytes())?;
@@ -114,7 +120,9 @@ pub async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body:
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
 pub async fn archive(_: Writer, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
     let mut tx = context.db.begin().await?;
-    let mut survey = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
+    let mut survey = store::find_by_slug(&mut tx, &slug)
+        .await?
+        .ok_or_else(|| Problem::not_found("survey"))?;
     let now = context.clock.now();
     survey.archived_at = survey.archived_at.or(Some(now));
     survey.updated_at = now;
@@ -157,7 +165,7 @@ mod tests {
             (json!({"a":"b"}), json!({"a":null}), json!({})),
             (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
-            (json!(["a","b"]), json!(["c"]), json!(["c"])),
+            (json!(["a", "b"]), json!(["c"]), json!(["c"])),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
             (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
         ] {

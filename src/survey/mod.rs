@@ -4,6 +4,7 @@ pub mod cache;
 pub mod draft;
 pub mod http;
 pub mod store;
+pub mod wording;
 
 use std::collections::BTreeMap;
 
@@ -152,7 +153,10 @@ impl Policy {
     #[must_use]
     pub fn usual(metric: Metric) -> Self {
         let quiet_days = if metric == Metric::Nps { 90 } else { 7 };
-        Self { quiet_days, ..Self::default() }
+        Self {
+            quiet_days,
+            ..Self::default()
+        }
     }
 }
 
@@ -172,7 +176,12 @@ pub struct Public {
 
 impl Default for Public {
     fn default() -> Self {
-        Self { enabled: false, minimum: 10, lot: 5, title: None }
+        Self {
+            enabled: false,
+            minimum: 10,
+            lot: 5,
+            title: None,
+        }
     }
 }
 

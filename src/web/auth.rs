@@ -91,7 +91,10 @@ callers! {
 async fn identify(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem> {
     let context = request.app_data::<web::Data<Context>>().ok_or(Problem::new(Kind::Internal))?;
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let secret = header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    let secret = header
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim());
     let Some(secret) = secret else {
         return Err(Problem::new(Kind::Unauthorized).detail("Send an API key in the header `Authorization: Bearer KEY`."));
     };
@@ -105,7 +108,10 @@ async fn identify(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem>
 
 async fn find(context: &Context, secret: &str) -> Result<(Uuid, Scope), Problem> {
     let hash = hash(secret);
-    let is_root = context.root_key.as_ref().is_some_and(|root| bool::from(self::hash(root.expose_secret()).ct_eq(&hash)));
+    let is_root = context
+        .root_key
+        .as_ref()
+        .is_some_and(|root| bool::from(self::hash(root.expose_secret()).ct_eq(&hash)));
     if is_root {
         return Ok((Uuid::nil(), Scope::Admin));
     }

@@ -24,7 +24,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = request.headers().get(CONTENT_TYPE).is_none_or(|value| value.to_str().is_ok_and(is_json));
+        let json = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_none_or(|value| value.to_str().is_ok_and(is_json));
         let bytes = web::Bytes::from_request(request, payload);
         Box::pin(async move {
             if !json {
@@ -57,18 +60,34 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn explain(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
-        return Problem::new(Kind::BadRequest).detail(format!("The body is not valid JSON at line {}, column {}.", error.line(), error.column()));
+        return Problem::new(Kind::BadRequest).detail(format!(
+            "The body is not valid JSON at line {}, column {}.",
+            error.line(),
+            error.column()
+        ));
     }
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text);
-    let named = message.split('`').nth(1).filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
+    let named = message
+        .split('`')
+        .nth(1)
+        .filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
     let parent = path.trim_matches('.').trim_end_matches('?').trim_end_matches('.');
     let field = match named {
-        Some(name) if parent.is_empty() || parent == name || parent.ends_with(&format!(".{name}")) => if parent.is_empty() { name.to_owned() } else { parent.to_owned() },
+        Some(name) if parent.is_empty() || parent == name || parent.ends_with(&format!(".{name}")) => {
+            if parent.is_empty() {
+                name.to_owned()
+            } else {
+                parent.to_owned()
+            }
+        }
         Some(name) => format!("{parent}.{name}"),
         None => parent.to_owned(),
     };
-    Problem::fields(vec![FieldError { field, message: message.to_owned() }])
+    Problem::fields(vec![FieldError {
+        field,
+        message: message.to_owned(),
+    }])
 }
 
 #[cfg(test)]
@@ -96,7 +115,10 @@ mod tests {
     fn answer(body: &str) -> (u16, serde_json::Value) {
         let response = read::<Outer>(body.as_bytes()).unwrap_err().error_response();
         let status = response.status().as_u16();
-        (status, serde_json::from_slice(&response.into_body().try_into_bytes().unwrap()).unwrap())
+        (
+            status,
+            serde_json::from_slice(&response.into_body().try_into_bytes().unwrap()).unwrap(),
+        )
     }
 
     #[test]

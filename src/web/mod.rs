@@ -3,9 +3,10 @@
 pub mod address;
 pub mod auth;
 pub mod body;
+pub mod layout;
 pub mod limit;
-pub mod metrics;
 pub mod list;
+pub mod metrics;
 pub mod problem;
 pub mod request;
 pub mod store;

@@ -1,0 +1,100 @@
+# The Arabic texts. Keys and arguments are listed in src/i18n/texts.rs; a test compares.
+
+# --- the question and its scale: survey page and mail ---
+csat_question = ما مدى رضاك عن الدعم الذي تلقّيته؟
+csat_1 = غير راضٍ إطلاقًا
+csat_2 = غير راضٍ
+csat_3 = محايد
+csat_4 = راضٍ
+csat_5 = راضٍ جدًا
+ces_question = إلى أي مدى توافق على العبارة: «سهّلت { $company } عليّ حل مشكلتي»؟
+ces_question_unnamed = إلى أي مدى توافق على العبارة: «سهّلتم عليّ حل مشكلتي»؟
+ces_1 = لا أوافق بشدة
+ces_2 = لا أوافق
+ces_3 = لا أوافق إلى حدٍّ ما
+ces_4 = محايد
+ces_5 = أوافق إلى حدٍّ ما
+ces_6 = أوافق
+ces_7 = أوافق بشدة
+effort_question = ما مدى سهولة حل مشكلتك؟
+effort_1 = سهل جدًا
+effort_2 = سهل
+effort_3 = سهل إلى حدٍّ ما
+effort_4 = لا سهل ولا صعب
+effort_5 = صعب إلى حدٍّ ما
+effort_6 = صعب
+effort_7 = صعب جدًا
+nps_question = ما مدى احتمال أن توصي بـ{ $company } لصديق أو زميل؟
+nps_question_unnamed = ما مدى احتمال أن توصي بنا لصديق أو زميل؟
+nps_low = غير محتمل إطلاقًا
+nps_high = محتمل جدًا
+follow_up_low = ما الذي لم يسر على ما يرام، وكيف يمكننا إصلاحه؟
+follow_up_middle = ما الذي كان ينقص؟
+follow_up_high = ما الذي أحسنّا فعله؟
+follow_up_any = هل تودّ أن تخبرنا بالمزيد؟
+scale_point = { $score } من { $top }
+scale_point_named = { $score } من { $top }، { $word }
+
+# --- the survey page ---
+survey_title = سؤال واحد من { $company }
+survey_title_unnamed = سؤال واحد لك
+survey_title_error = يُرجى التحقق: { $title }
+survey_chosen = لقد اخترت { $score } من { $top }.
+survey_chosen_hint = لا يزال بإمكانك تغيير اختيارك.
+survey_optional = اختياري
+survey_comment_limit = بحدّ أقصى { $limit } حرف.
+survey_consent = يمكنكم نشر تعليقي علنًا دون ذكر اسمي.
+survey_send = إرسال
+survey_privacy = بلا ملفات تعريف ارتباط وبلا تتبّع. يُرجى عدم كتابة أرقام البطاقات أو كلمات المرور.
+survey_score_missing = يُرجى اختيار إجابة من { $low } إلى { $high }.
+survey_comment_too_long = تعليقك أطول من { $limit } حرف. يُرجى اختصاره؛ لم يُفقد شيء مما كتبته.
+survey_form_stale = بقيت هذه الصفحة مفتوحة مدة طويلة، فلم تُحفظ إجابتك بعد. يُرجى الضغط على «إرسال» مرة أخرى.
+survey_not_stored = تعذّر حفظ إجابتك الآن. إجابتك ما زالت هنا: يُرجى الضغط على «إرسال» مجددًا بعد لحظات.
+
+# --- the page that asks a person to press once more ---
+confirm_title = هل هذه إجابتك؟
+confirm_why = بعض برامج البريد تفتح الروابط من تلقاء نفسها. اضغط على الزر لنعرف أن الإجابة منك.
+confirm_send = نعم، أرسلها
+
+# --- the thanks page ---
+thanks_title = شكرًا لك
+thanks_rated = تقييمك: { $score } من { $top }
+thanks_note = حُفظت إجابتك. يمكنك تغييرها عبر الرابط نفسه.
+thanks_change = تغيير الإجابة
+thanks_happiness = اطّلع على تقييمات الآخرين
+
+# --- notices ---
+not_found_title = هذا الرابط لا يؤدي إلى أي صفحة
+not_found_text = ربما ضاع جزء منه في الطريق. يُرجى فتح الرابط مجددًا من رسالتك، أو نسخه كاملًا.
+expired_title = انتهت صلاحية هذا الرابط
+expired_text = شكرًا لرغبتك في الإجابة. لقد مضى وقتها ولم نعد نستطيع استقبال إجابة هنا. إذا بقي أمر لم يُحلّ، فيُرجى مراسلة فريق الدعم.
+withdrawn_title = لم يعد هذا السؤال متاحًا
+withdrawn_text = سُحب هذا السؤال، ربما لأن طلبك فُتح من جديد. لا يلزمك القيام بأي شيء.
+closed_title = هذا الاستبيان مغلق
+closed_text = شكرًا لرغبتك في الإجابة. لم يعد هذا الاستبيان يستقبل إجابات.
+settled_title = لم يعد بالإمكان تغيير إجابتك
+settled_text = لقد احتُسبت إجابتك من قبل. شكرًا لك عليها!
+too_many_title = لحظة من فضلك
+too_many_text = { $seconds ->
+    [one] جرت محاولات كثيرة في وقت قصير. يُرجى المحاولة مجددًا بعد ثانية واحدة.
+    [two] جرت محاولات كثيرة في وقت قصير. يُرجى المحاولة مجددًا بعد ثانيتين.
+    [few] جرت محاولات كثيرة في وقت قصير. يُرجى المحاولة مجددًا بعد { $seconds } ثوانٍ.
+   *[other] جرت محاولات كثيرة في وقت قصير. يُرجى المحاولة مجددًا بعد { $seconds } ثانية.
+}
+unavailable_title = يُرجى المحاولة مجددًا بعد لحظات
+unavailable_text = هناك خلل لدينا. إذا أرسلت إجابة للتو فهي لم تُحفظ بعد: يُرجى العودة والضغط على الزر مرة أخرى.
+
+# --- unsubscribing ---
+unsubscribe_title = هل تريد إيقاف هذه الرسائل؟
+unsubscribe_text = لن تصلك استبيانات من { $company } بعد الآن. أما الرسائل المتعلقة بطلباتك فستظل تصلك.
+unsubscribe_text_unnamed = لن تصلك استبيانات منا بعد الآن. أما الرسائل المتعلقة بطلباتك فستظل تصلك.
+unsubscribe_confirm = نعم، أوقفها
+unsubscribed_title = أُلغي اشتراكك
+unsubscribed_text = لن ترسل إليك { $company } استبيانات بعد الآن.
+unsubscribed_text_unnamed = لن نرسل إليك استبيانات بعد الآن.
+
+# --- mail ---
+
+# --- the happiness report ---
+
+# --- the start page ---

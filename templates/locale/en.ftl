@@ -1,0 +1,98 @@
+# The English texts. Keys and arguments are listed in src/i18n/texts.rs; a test compares.
+
+# --- the question and its scale: survey page and mail ---
+csat_question = Overall, how satisfied are you with the support you received?
+csat_1 = Very dissatisfied
+csat_2 = Dissatisfied
+csat_3 = Neither
+csat_4 = Satisfied
+csat_5 = Very satisfied
+ces_question = How much do you agree: { $company } made it easy for me to handle my issue.
+ces_question_unnamed = How much do you agree: You made it easy for me to handle my issue.
+ces_1 = Strongly disagree
+ces_2 = Disagree
+ces_3 = Somewhat disagree
+ces_4 = Neither
+ces_5 = Somewhat agree
+ces_6 = Agree
+ces_7 = Strongly agree
+effort_question = How easy was it to have your problem solved?
+effort_1 = Very easy
+effort_2 = Easy
+effort_3 = Somewhat easy
+effort_4 = Neither
+effort_5 = Somewhat hard
+effort_6 = Hard
+effort_7 = Very hard
+nps_question = How likely are you to recommend { $company } to a friend or colleague?
+nps_question_unnamed = How likely are you to recommend us to a friend or colleague?
+nps_low = Not at all likely
+nps_high = Extremely likely
+follow_up_low = What went wrong, and what would put it right?
+follow_up_middle = What was missing?
+follow_up_high = What did we do well?
+follow_up_any = Would you like to tell us more?
+scale_point = { $score } of { $top }
+scale_point_named = { $score } of { $top }, { $word }
+
+# --- the survey page ---
+survey_title = One question from { $company }
+survey_title_unnamed = One question for you
+survey_title_error = Please check: { $title }
+survey_chosen = You chose { $score } of { $top }.
+survey_chosen_hint = You can still change it.
+survey_optional = optional
+survey_comment_limit = Up to { $limit } characters.
+survey_consent = You may quote my comment in public, without my name.
+survey_send = Send
+survey_privacy = No cookies, no tracking. Please leave out card numbers and passwords.
+survey_score_missing = Please choose an answer from { $low } to { $high }.
+survey_comment_too_long = Your comment is longer than { $limit } characters. Please shorten it; nothing you wrote is lost.
+survey_form_stale = This page had been open for a long time, so your answer is not stored yet. Please press Send once more.
+survey_not_stored = We could not store your answer just now. It is still here: please press Send again in a moment.
+
+# --- the page that asks a person to press once more ---
+confirm_title = Is this your answer?
+confirm_why = Some mail programs open links by themselves. Press the button, and we know that it was you.
+confirm_send = Yes, send it
+
+# --- the thanks page ---
+thanks_title = Thank you
+thanks_rated = You rated { $score } of { $top }.
+thanks_note = Your answer is saved. You can change it with the same link.
+thanks_change = Change my answer
+thanks_happiness = See how others rated us
+
+# --- notices ---
+not_found_title = This link leads nowhere
+not_found_text = Perhaps a part of it was lost on the way. Please open the link in your message again, or copy the whole of it.
+expired_title = This link has expired
+expired_text = Thank you for wanting to answer. The time for it has passed, so we can take no answer here any more. If something is still unsolved, please write to the support team.
+withdrawn_title = This question is no longer open
+withdrawn_text = It was taken back, perhaps because your request was opened again. There is nothing you need to do.
+closed_title = This survey is closed
+closed_text = Thank you for wanting to answer. This survey takes no more answers.
+settled_title = Your answer can no longer be changed
+settled_text = It was counted some time ago. Thank you for it!
+too_many_title = One moment, please
+too_many_text = { $seconds ->
+    [one] There were many tries in a short time. Please try again in { $seconds } second.
+   *[other] There were many tries in a short time. Please try again in { $seconds } seconds.
+}
+unavailable_title = Please try again in a moment
+unavailable_text = Something on our side is not working. If you sent an answer just now, it is not stored yet: please go back and press the button again.
+
+# --- unsubscribing ---
+unsubscribe_title = Stop these e-mails?
+unsubscribe_text = You will get no more surveys from { $company }. Messages about your requests still reach you.
+unsubscribe_text_unnamed = You will get no more surveys from us. Messages about your requests still reach you.
+unsubscribe_confirm = Yes, stop them
+unsubscribed_title = You are unsubscribed
+unsubscribed_text = { $company } will send you no more surveys.
+unsubscribed_text_unnamed = We will send you no more surveys.
+
+# --- mail ---
+
+# --- the happiness report ---
+
+# --- the start page ---

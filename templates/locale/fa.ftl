@@ -1,0 +1,95 @@
+# The Persian texts. Keys and arguments are listed in src/i18n/texts.rs; a test compares.
+
+# --- the question and its scale: survey page and mail ---
+csat_question = در مجموع، از پشتیبانی‌ای که دریافت کردید چقدر راضی هستید؟
+csat_1 = بسیار ناراضی
+csat_2 = ناراضی
+csat_3 = نه راضی نه ناراضی
+csat_4 = راضی
+csat_5 = بسیار راضی
+ces_question = تا چه حد با این جمله موافقید؟ «{ $company } حل مشکل من را آسان کرد.»
+ces_question_unnamed = تا چه حد با این جمله موافقید؟ «شما حل مشکل من را آسان کردید.»
+ces_1 = کاملاً مخالفم
+ces_2 = مخالفم
+ces_3 = تا حدی مخالفم
+ces_4 = نه موافق نه مخالف
+ces_5 = تا حدی موافقم
+ces_6 = موافقم
+ces_7 = کاملاً موافقم
+effort_question = حل مسئله برای شما چقدر آسان بود؟
+effort_1 = بسیار آسان
+effort_2 = آسان
+effort_3 = تا حدی آسان
+effort_4 = نه آسان نه سخت
+effort_5 = تا حدی سخت
+effort_6 = سخت
+effort_7 = بسیار سخت
+nps_question = چقدر احتمال دارد { $company } را به یک دوست یا همکار توصیه کنید؟
+nps_question_unnamed = چقدر احتمال دارد ما را به یک دوست یا همکار توصیه کنید؟
+nps_low = اصلاً احتمال ندارد
+nps_high = بسیار محتمل است
+follow_up_low = چه چیزی خوب پیش نرفت و چگونه می‌توانیم درستش کنیم؟
+follow_up_middle = چه چیزی کم بود؟
+follow_up_high = چه کاری را خوب انجام دادیم؟
+follow_up_any = دوست دارید بیشتر برایمان بگویید؟
+scale_point = { $score } از { $top }
+scale_point_named = { $score } از { $top }، { $word }
+
+# --- the survey page ---
+survey_title = یک پرسش از طرف { $company }
+survey_title_unnamed = یک پرسش از شما
+survey_title_error = لطفاً بررسی کنید: { $title }
+survey_chosen = شما { $score } از { $top } را انتخاب کردید.
+survey_chosen_hint = هنوز می‌توانید آن را تغییر دهید.
+survey_optional = اختیاری
+survey_comment_limit = حداکثر { $limit } نویسه.
+survey_consent = می‌توانید نظرم را، بدون نام من، به‌صورت عمومی نقل کنید.
+survey_send = ارسال
+survey_privacy = بدون کوکی و بدون ردیابی. لطفاً شمارهٔ کارت و رمز عبور ننویسید.
+survey_score_missing = لطفاً پاسخی از { $low } تا { $high } انتخاب کنید.
+survey_comment_too_long = نظر شما از { $limit } نویسه بلندتر است. لطفاً کوتاهش کنید؛ چیزی از نوشته‌تان از دست نرفته است.
+survey_form_stale = این صفحه مدت زیادی باز بوده و پاسخ شما هنوز ثبت نشده است. لطفاً یک بار دیگر «ارسال» را بزنید.
+survey_not_stored = همین حالا نتوانستیم پاسخ شما را ثبت کنیم. پاسخ شما هنوز همین‌جاست؛ لطفاً کمی بعد دوباره «ارسال» را بزنید.
+
+# --- the page that asks a person to press once more ---
+confirm_title = این پاسخ شماست؟
+confirm_why = بعضی برنامه‌های ایمیل پیوندها را خودشان باز می‌کنند. دکمه را بزنید تا بدانیم خودتان پاسخ داده‌اید.
+confirm_send = بله، ارسال شود
+
+# --- the thanks page ---
+thanks_title = سپاس
+thanks_rated = امتیاز شما: { $score } از { $top }
+thanks_note = پاسخ شما ثبت شد. با همین پیوند می‌توانید آن را تغییر دهید.
+thanks_change = تغییر پاسخ
+thanks_happiness = ببینید دیگران چه امتیازی داده‌اند
+
+# --- notices ---
+not_found_title = این پیوند به جایی نمی‌رسد
+not_found_text = شاید بخشی از آن در راه جا مانده است. لطفاً پیوند را دوباره از پیام خود باز کنید یا آن را کامل کپی کنید.
+expired_title = مهلت این پیوند تمام شده است
+expired_text = سپاس که می‌خواستید پاسخ دهید. مهلت پاسخ گذشته است و دیگر نمی‌توانیم این‌جا پاسخی ثبت کنیم. اگر هنوز چیزی حل نشده است، لطفاً به تیم پشتیبانی بنویسید.
+withdrawn_title = این پرسش دیگر باز نیست
+withdrawn_text = این پرسش پس گرفته شده است، شاید چون درخواست شما دوباره باز شده است. لازم نیست کاری انجام دهید.
+closed_title = این نظرسنجی بسته شده است
+closed_text = سپاس که می‌خواستید پاسخ دهید. این نظرسنجی دیگر پاسخی نمی‌پذیرد.
+settled_title = دیگر نمی‌توان پاسخ را تغییر داد
+settled_text = پاسخ شما پیش‌تر ثبت و شمرده شده است. از شما سپاس‌گزاریم.
+too_many_title = لطفاً کمی صبر کنید
+too_many_text = در زمانی کوتاه تلاش‌های زیادی شد. لطفاً { $seconds } ثانیهٔ دیگر دوباره امتحان کنید.
+unavailable_title = لطفاً کمی بعد دوباره امتحان کنید
+unavailable_text = در سامانهٔ ما مشکلی پیش آمده است. اگر همین حالا پاسخی فرستادید، هنوز ثبت نشده است: لطفاً برگردید و دوباره دکمه را بزنید.
+
+# --- unsubscribing ---
+unsubscribe_title = این ایمیل‌ها متوقف شوند؟
+unsubscribe_text = دیگر نظرسنجی‌ای از { $company } دریافت نخواهید کرد. پیام‌های مربوط به درخواست‌هایتان همچنان به شما می‌رسند.
+unsubscribe_text_unnamed = دیگر نظرسنجی‌ای از ما دریافت نخواهید کرد. پیام‌های مربوط به درخواست‌هایتان همچنان به شما می‌رسند.
+unsubscribe_confirm = بله، متوقف شوند
+unsubscribed_title = اشتراک شما لغو شد
+unsubscribed_text = { $company } دیگر برای شما نظرسنجی نمی‌فرستد.
+unsubscribed_text_unnamed = دیگر برای شما نظرسنجی نمی‌فرستیم.
+
+# --- mail ---
+
+# --- the happiness report ---
+
+# --- the start page ---
