@@ -3,10 +3,12 @@
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod delivery;
 pub mod i18n;
 pub mod keyring;
 pub mod link;
 pub mod metric;
+pub mod net;
 pub mod random;
 pub mod survey;
 pub mod web;
