@@ -37,12 +37,13 @@ pub fn interval(metric: Metric, answers: &Histogram) -> Option<Interval> {
     }
 }
 
-/// Wilson's score interval of the share `part / n`, 0 to 1. None where `n` is 0.
+/// Wilson's score interval of the share `part / n`, 0 to 1; a `part` above `n` counts as `n`. None where `n` is 0.
 #[must_use]
 pub fn wilson(part: u64, n: u64) -> Option<Interval> {
     if n == 0 {
         return None;
     }
+    let part = part.min(n);
     let (share, n_) = (float(part) / float(n), float(n));
     let scale = 1.0 + Z * Z / n_;
     let centre = (share + Z * Z / (2.0 * n_)) / scale;
