@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod db;
+pub mod delivery;
 pub mod i18n;
 pub mod metric;
+pub mod net;
 pub mod random;
 pub mod survey;

@@ -1,0 +1,3 @@
+//! Outgoing connections.
+
+pub mod smtp;
