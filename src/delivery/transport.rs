@@ -8,6 +8,10 @@ use crate::delivery::harmless::token;
 use crate::delivery::mail::Mail;
 use crate::net::smtp::{SendError, SmtpRelay};
 
+/// A mail names a customer and holds a link that answers for them.
+#[cfg(unix)]
+const OWNER_ONLY: u32 = 0o600;
+
 /// How mail leaves.
 #[derive(Debug, Clone)]
 pub enum Transport {
@@ -56,7 +60,11 @@ impl Transport {
 fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let unfinished = folder.join(format!(".{name}.part"));
-    let mut file = std::fs::File::create(&unfinished)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, OWNER_ONLY);
+    let mut file = options.open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, folder.join(name))?;
