@@ -175,7 +175,7 @@ impl Config {
             overlay(&mut settings, table, "").with_context(|| format!("environment variable {name}"))?;
         }
         let config: Self = serde_path_to_error::deserialize(settings)
-            .map_err(|error| anyhow!("{}: {}", error.path().to_string(), error.inner().message().trim()))?;
+            .map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message().trim()))?;
         config.check()?;
         Ok(config)
     }

@@ -1,6 +1,7 @@
 //! Engines, sessions, transactions and migrations: SQLite and PostgreSQL behind one SQL text.
 
 pub mod changes;
+mod id;
 mod json;
 pub mod open;
 pub mod text;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+pub(crate) use id::id;
 pub use json::Json;
 pub use sqlx::Error;
 pub(crate) use text::text_enum;

@@ -30,8 +30,8 @@ impl Kept {
         loop {
             match self.changes.try_recv() {
                 Ok(Change::Survey(other)) => {
-                    self.surveys.remove(&other);
-                    changed |= other == id;
+                    self.surveys.remove(&SurveyId(other));
+                    changed |= SurveyId(other) == id;
                 }
                 Ok(_) => {}
                 Err(TryRecvError::Lagged(_)) => {

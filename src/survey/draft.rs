@@ -287,7 +287,7 @@ mod tests {
         let mut whole = json!({"slug": "support", "name": "Support", "metric": "csat"});
         whole.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let draft: Draft = serde_json::from_value(whole).unwrap();
-        draft.into_survey(SurveyId::nil(), Timestamp::from_millis(0))
+        draft.into_survey(SurveyId::default(), Timestamp::from_millis(0))
     }
 
     #[test]

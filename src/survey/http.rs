@@ -56,9 +56,9 @@ pub struct ListQuery {
 /// Create a survey
 #[utoipa::path(post, path = "/api/v1/surveys", tag = "Surveys", request_body = Draft, security(("key" = [])),
     responses((status = 201, body = SurveyBody), (status = 409, description = "The slug is used", body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub async fn create(_: Writer, context: Data<Context>, body: Body<Draft>) -> Result<(Json<SurveyBody>, StatusCode), Problem> {
+pub(crate) async fn create(_: Writer, context: Data<Context>, body: Body<Draft>) -> Result<(Json<SurveyBody>, StatusCode), Problem> {
     let now = context.clock.now();
-    let survey = body.value.into_survey(context.random.uuid(now), now)?;
+    let survey = body.value.into_survey(SurveyId(context.random.uuid(now)), now)?;
     let mut tx = context.db.begin().await?;
     if !store::insert(&mut tx, &survey).await? {
         return Err(Problem::new(Kind::Conflict).detail(format!("The slug {} is used by another survey.", survey.slug)));
@@ -70,7 +70,7 @@ pub async fn create(_: Writer, context: Data<Context>, body: Body<Draft>) -> Res
 /// List surveys
 #[utoipa::path(get, path = "/api/v1/surveys", tag = "Surveys", params(ListQuery), security(("key" = [])),
     responses((status = 200, body = list::Page<SurveyBody>)))]
-pub async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<list::Page<SurveyBody>>, Problem> {
+pub(crate) async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<list::Page<SurveyBody>>, Problem> {
     let limit = list::limit(query.limit)?;
     let after: SurveyId = list::cursor(query.cursor.as_deref())?.unwrap_or_default();
     let found = store::list(&mut context.db.read().await?, after, limit + 1).await?;
@@ -82,7 +82,7 @@ pub async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) ->
 /// One survey
 #[utoipa::path(get, path = "/api/v1/surveys/{slug}", tag = "Surveys", params(("slug" = String, Path)), security(("key" = [])),
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
-pub async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
+pub(crate) async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
     let found = store::find_by_slug(&mut context.db.read().await?, &slug).await?;
     found
         .map(|survey| Json(SurveyBody::from(&survey)))
@@ -92,7 +92,7 @@ pub async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Resu
 /// Change a survey (RFC 7396: null removes, what is left out stays)
 #[utoipa::path(patch, path = "/api/v1/surveys/{slug}", tag = "Surveys", params(("slug" = String, Path)), request_body = Draft, security(("key" = [])),
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody), (status = 409, description = "Fixed once somebody has answered", body = ProblemBody)))]
-pub async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body: Body<Value>) -> Result<Json<SurveyBody>, Problem> {
+pub(crate) async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body: Body<Value>) -> Result<Json<SurveyBody>, Problem> {
     let mut tx = context.db.begin().await?;
     let old = store::find_by_slug(&mut tx, &slug)
         .await?
@@ -118,7 +118,7 @@ pub async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body:
 /// Archive a survey: it asks nobody any more and its links say that it is over
 #[utoipa::path(post, path = "/api/v1/surveys/{slug}/archive", tag = "Surveys", params(("slug" = String, Path)), security(("key" = [])),
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
-pub async fn archive(_: Writer, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
+pub(crate) async fn archive(_: Writer, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
     let mut tx = context.db.begin().await?;
     let mut survey = store::find_by_slug(&mut tx, &slug)
         .await?

@@ -11,10 +11,9 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::db::text_enum;
+use crate::db::{id, text_enum};
 use crate::i18n::Locale;
 use crate::metric::{Band, Metric, Scale};
 
@@ -30,8 +29,10 @@ text_enum! {
     }
 }
 
-/// The id of a survey.
-pub type SurveyId = Uuid;
+id! {
+    /// The id of a survey.
+    SurveyId
+}
 
 /// A survey as it is stored.
 #[derive(Debug, Clone)]

@@ -134,7 +134,7 @@ pub async fn insert(tx: &mut Tx, survey: &Survey) -> Result<bool> {
         .await?
         .rows_affected()
     });
-    tx.announce(Change::Survey(survey.id));
+    tx.announce(Change::Survey(survey.id.0));
     Ok(inserted > 0)
 }
 
@@ -167,7 +167,7 @@ pub async fn update(tx: &mut Tx, survey: &Survey) -> Result<()> {
         .execute(conn)
         .await?;
     });
-    tx.announce(Change::Survey(survey.id));
+    tx.announce(Change::Survey(survey.id.0));
     Ok(())
 }
 

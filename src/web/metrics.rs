@@ -102,7 +102,7 @@ impl Metrics {
         self.outbox_oldest_seconds.set(oldest_seconds);
     }
 
-    /// The text a Prometheus reads (OpenMetrics 1.0).
+    /// The text a Prometheus reads (`OpenMetrics` 1.0).
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

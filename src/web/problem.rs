@@ -114,7 +114,7 @@ impl Problem {
 
     /// Fields that are not valid (422).
     #[must_use]
-    pub const fn fields(errors: Vec<FieldError>) -> Self {
+    pub fn fields(errors: Vec<FieldError>) -> Self {
         let mut problem = Self::new(Kind::Unprocessable);
         problem.errors = errors;
         problem
