@@ -9,6 +9,8 @@ pub mod keyring;
 pub mod link;
 pub mod metric;
 pub mod net;
+pub mod outbox;
 pub mod random;
 pub mod survey;
+pub mod tally;
 pub mod web;

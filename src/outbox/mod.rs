@@ -1,0 +1,65 @@
+//! The queue under delivery: enqueue in the caller's transaction, claim under a lease, settle. It knows nothing of what it carries.
+
+pub mod backoff;
+pub mod store;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::db::{id, text_enum};
+
+id! {
+    /// The id of a waiting message.
+    OutboxId
+}
+
+text_enum! {
+    /// What has become of a message.
+    pub enum State {
+        /// It waits until it is due; under a lease it is due again when the lease ends.
+        Waiting = "waiting",
+        /// It was accepted.
+        Sent = "sent",
+        /// It was given up.
+        Failed = "failed",
+        /// It was no longer wanted.
+        Cancelled = "cancelled",
+    }
+}
+
+/// A message to send: what kind, about what.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    /// The kind, a word of whoever composes it.
+    pub kind: &'static str,
+    /// What it is about.
+    pub subject: Uuid,
+}
+
+/// A message claimed for one attempt.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Claimed {
+    /// Its id.
+    pub id: OutboxId,
+    /// Its kind.
+    pub kind: String,
+    /// What it is about.
+    pub subject_id: Uuid,
+    /// Which attempt this is, from 1.
+    pub attempt_count: i32,
+    /// Proof of the lease.
+    pub lease_token: Uuid,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Accepted by the other side.
+    Sent,
+    /// Failed for now; to be tried again at this instant.
+    Retry(Timestamp, String),
+    /// Given up, with the reason.
+    Failed(String),
+    /// No longer wanted, with the reason.
+    Cancelled(String),
+}

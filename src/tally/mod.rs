@@ -1,0 +1,104 @@
+//! The counts: per survey, day and group; every report is made of them.
+
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::metric::Histogram;
+use crate::survey::SurveyId;
+
+/// What an answer is grouped by, frozen as it was when the interaction closed. Empty where nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Group {
+    /// The agent's key.
+    pub agent: String,
+    /// The team.
+    pub team: String,
+    /// The channel of the conversation.
+    pub channel: String,
+    /// What was interacted with.
+    pub touchpoint: String,
+    /// The customer's language.
+    pub locale: String,
+    /// The source's id.
+    pub source: String,
+    /// The customer's segment.
+    pub segment: String,
+    /// The product.
+    pub product: String,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Answers per score, as changes: an edit takes one away and adds one.
+    pub scores: [i64; 11],
+    /// Answers with a comment.
+    pub comments: i64,
+    /// Invitations sent on this day.
+    pub delivered: i64,
+    /// Invitations sent on this day and answered since.
+    pub answered: i64,
+}
+
+impl Counts {
+    /// Adds `by` (which may be negative) to the answers of a score.
+    pub fn score(&mut self, score: u8, by: i64) {
+        if let Some(count) = self.scores.get_mut(usize::from(score)) {
+            *count += by;
+        }
+    }
+
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (mine, its) in self.scores.iter_mut().zip(other.scores) {
+            *mine += its;
+        }
+        self.comments += other.comments;
+        self.delivered += other.delivered;
+        self.answered += other.answered;
+    }
+
+    /// The answers as a histogram; a count below zero cannot be and reads as none.
+    #[must_use]
+    pub fn histogram(&self) -> Histogram {
+        Histogram::from(self.scores.map(|count| u64::try_from(count).unwrap_or(0)))
+    }
+}
+
+/// Where a count belongs: survey, tag (empty for all), day, group.
+type Cell = (SurveyId, String, i32, Group);
+
+/// Changes of counts that are written together.
+#[derive(Debug, Default)]
+pub struct Changes(BTreeMap<Cell, Counts>);
+
+impl Changes {
+    /// Adds counts to a day of a group, once for everything and once for each tag.
+    pub fn add(&mut self, survey: SurveyId, day: i32, group: &Group, tags: &[String], counts: &Counts) {
+        if counts.is_zero() {
+            return;
+        }
+        for tag in std::iter::once("").chain(tags.iter().map(String::as_str)) {
+            self.0.entry((survey, tag.to_owned(), day, group.clone())).or_default().add(counts);
+        }
+    }
+}
+
+/// The number of a day as it is stored: days since 1970-01-01.
+#[must_use]
+pub fn day_number(day: NaiveDate) -> i32 {
+    day.to_epoch_days()
+}
+
+/// The day with this number; `None` beyond the calendar.
+#[must_use]
+pub fn day_of(number: i32) -> Option<NaiveDate> {
+    NaiveDate::from_epoch_days(number)
+}
