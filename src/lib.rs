@@ -5,6 +5,8 @@ pub mod config;
 pub mod db;
 pub mod delivery;
 pub mod i18n;
+pub mod intake;
+pub mod invitation;
 pub mod keyring;
 pub mod link;
 pub mod metric;

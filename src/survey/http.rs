@@ -2,17 +2,18 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::draft::Draft;
 use super::{Survey, SurveyId, store};
 use crate::clock::Timestamp;
 use crate::web::auth::{Reader, Writer};
 use crate::web::body::{self, Body};
+use crate::web::list::{ListQuery, Page};
 use crate::web::problem::{Kind, ProblemBody};
-use crate::web::{Context, Problem, list};
+use crate::web::{Context, Problem};
 
 /// A whole survey.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,17 +43,6 @@ impl From<&Survey> for SurveyBody {
     }
 }
 
-/// Which part of a list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ListQuery {
-    /// `next` of the part before.
-    cursor: Option<String>,
-    /// How many, 1 to 500; 50 by default.
-    limit: Option<i64>,
-}
-
 /// Create a survey
 #[utoipa::path(post, path = "/api/v1/surveys", tag = "Surveys", request_body = Draft, security(("key" = [])),
     responses((status = 201, body = SurveyBody), (status = 409, description = "The slug is used", body = ProblemBody), (status = 422, body = ProblemBody)))]
@@ -69,13 +59,12 @@ pub(crate) async fn create(_: Writer, context: Data<Context>, body: Body<Draft>)
 
 /// List surveys
 #[utoipa::path(get, path = "/api/v1/surveys", tag = "Surveys", params(ListQuery), security(("key" = [])),
-    responses((status = 200, body = list::Page<SurveyBody>)))]
-pub(crate) async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<list::Page<SurveyBody>>, Problem> {
-    let limit = list::limit(query.limit)?;
-    let after: SurveyId = list::cursor(query.cursor.as_deref())?.unwrap_or_default();
+    responses((status = 200, body = Page<SurveyBody>)))]
+pub(crate) async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<Page<SurveyBody>>, Problem> {
+    let (after, limit) = query.bounds::<SurveyId>()?;
     let found = store::list(&mut context.db.read().await?, after, limit + 1).await?;
     Ok(Json(
-        list::Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey)),
+        Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey)),
     ))
 }
 

@@ -2,8 +2,8 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 
@@ -11,6 +11,27 @@ use super::problem::Problem;
 const USUAL: i64 = 50;
 /// Items at a time at most.
 const MOST: i64 = 500;
+
+/// Which part of a list is asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// `next` of the part before.
+    pub cursor: Option<String>,
+    /// How many, 1 to 500; 50 by default.
+    pub limit: Option<i64>,
+}
+
+impl ListQuery {
+    /// The key after which the part begins, and how many items it has at most.
+    ///
+    /// # Errors
+    /// 422 when either is not valid.
+    pub fn bounds<K: DeserializeOwned + Default>(&self) -> Result<(K, i64), Problem> {
+        Ok((cursor(self.cursor.as_deref())?.unwrap_or_default(), limit(self.limit)?))
+    }
+}
 
 /// A part of a list.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,0 +1,141 @@
+//! Sources over HTTP. What arrives at their hooks is received by the invitation stage, because it answers with the decision.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json, Path, Query};
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{SECRET_PURPOSE, Source, SourceId, SourceKind, store, verify};
+use crate::clock::Timestamp;
+use crate::survey::{self, Survey};
+use crate::web::auth::Admin;
+use crate::web::body::Body;
+use crate::web::list::{ListQuery, Page};
+use crate::web::problem::ProblemBody;
+use crate::web::{Context, Problem};
+
+/// A secret shorter than this can be guessed.
+const SHORTEST_SECRET: usize = 8;
+const LONGEST_SECRET: usize = 500;
+
+/// What a caller says of a new source.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceDraft {
+    /// Its name for the team.
+    name: String,
+    /// What it is.
+    kind: SourceKind,
+    /// The slug of the survey it feeds.
+    survey: String,
+    /// The secret that the help desk signs with; one is made when it is left out.
+    #[serde(default)]
+    secret: Option<String>,
+}
+
+/// A source; the secret is told once, when it is connected.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Source)]
+pub struct SourceBody {
+    /// Its id.
+    id: SourceId,
+    /// Its name for the team.
+    name: String,
+    /// What it is.
+    kind: SourceKind,
+    /// The slug of the survey it feeds.
+    survey: String,
+    /// The address that the help desk sends its events to.
+    hook_url: String,
+    /// The secret that the help desk signs with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// When it was connected.
+    created_at: Timestamp,
+}
+
+impl SourceBody {
+    fn new(source: Source, survey: String, secret: Option<String>, context: &Context) -> Self {
+        Self {
+            hook_url: format!("{}/hooks/{}", context.public_url, source.id),
+            id: source.id,
+            name: source.name,
+            kind: source.kind,
+            survey,
+            secret,
+            created_at: source.created_at,
+        }
+    }
+}
+
+/// Connect a help desk or program
+#[utoipa::path(post, path = "/api/v1/sources", tag = "Sources", request_body = SourceDraft, security(("key" = [])),
+    responses((status = 201, body = SourceBody), (status = 422, body = ProblemBody)))]
+pub(crate) async fn create(_: Admin, context: Data<Context>, body: Body<SourceDraft>) -> Result<(Json<SourceBody>, StatusCode), Problem> {
+    let draft = body.value;
+    let secret = check(&draft, &context)?;
+    let mut tx = context.db.begin().await?;
+    let found = survey::store::find_by_slug(&mut tx, &draft.survey).await?;
+    let Survey { id: survey_id, slug, .. } = found.ok_or_else(|| Problem::field("survey", "must be the slug of a survey"))?;
+    let now = context.clock.now();
+    let source = Source {
+        id: SourceId(context.random.uuid(now)),
+        survey_id,
+        name: draft.name.trim().to_owned(),
+        kind: draft.kind,
+        sealed_secret: context.keyring.seal(SECRET_PURPOSE, secret.as_bytes(), &context.random),
+        created_at: now,
+    };
+    store::insert(&mut tx, &source).await?;
+    tx.commit().await?;
+    Ok((Json(SourceBody::new(source, slug, Some(secret), &context)), StatusCode::CREATED))
+}
+
+/// The secret to use.
+fn check(draft: &SourceDraft, context: &Context) -> Result<String, Problem> {
+    if !(1..=200).contains(&draft.name.trim().chars().count()) || draft.name.chars().any(char::is_control) {
+        return Err(Problem::field("name", "must be 1 to 200 characters without line breaks"));
+    }
+    let Some(secret) = &draft.secret else {
+        return Ok(format!("whsec_{}", BASE64.encode(&context.random.bytes::<32>())));
+    };
+    let is_readable = draft.kind != SourceKind::Standard || verify::standard_key(secret).is_some();
+    if !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) || !is_readable {
+        return Err(Problem::field("secret", "must have 8 to 500 characters, and base64 behind whsec_"));
+    }
+    Ok(secret.clone())
+}
+
+/// List sources
+#[utoipa::path(get, path = "/api/v1/sources", tag = "Sources", params(ListQuery), security(("key" = [])),
+    responses((status = 200, body = Page<SourceBody>)))]
+pub(crate) async fn index(_: Admin, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<Page<SourceBody>>, Problem> {
+    let (after, limit) = query.bounds::<SourceId>()?;
+    let mut read = context.db.read().await?;
+    let found = Page::of(store::list(&mut read, after, limit + 1).await?, limit, |source| source.id);
+    let mut items = Vec::with_capacity(found.items.len());
+    for source in found.items {
+        let survey = survey::store::find(&mut read, source.survey_id).await?;
+        items.push(SourceBody::new(
+            source,
+            survey.map(|survey| survey.slug).unwrap_or_default(),
+            None,
+            &context,
+        ));
+    }
+    Ok(Json(Page { items, next: found.next }))
+}
+
+/// Disconnect a source; what it brought stays
+#[utoipa::path(delete, path = "/api/v1/sources/{id}", tag = "Sources", params(("id" = SourceId, Path)), security(("key" = [])),
+    responses((status = 204), (status = 404, body = ProblemBody)))]
+pub(crate) async fn delete(_: Admin, context: Data<Context>, id: Path<SourceId>) -> Result<HttpResponse, Problem> {
+    let mut tx = context.db.begin().await?;
+    if !store::delete(&mut tx, *id, context.clock.now()).await? {
+        return Err(Problem::not_found("source"));
+    }
+    tx.commit().await?;
+    Ok(HttpResponse::NoContent().finish())
+}

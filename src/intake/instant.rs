@@ -1,0 +1,104 @@
+//! Instants as help desks write them. Pure.
+
+use chrono::{DateTime, NaiveDateTime};
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+
+/// Beyond this a number of seconds is a number of milliseconds (it would be the year 5138).
+const MILLIS_FROM: f64 = 1e11;
+
+/// Forms with an offset, tried in order after RFC 3339.
+const WITH_OFFSET: &[&str] = &[
+    "%Y-%m-%dT%H:%M%#z",
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f %#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+];
+/// Forms without one, which are read as UTC.
+const WITHOUT_OFFSET: &[&str] = &[
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f UTC",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+];
+
+/// Reads an instant from a text or number: RFC 3339 with or without seconds, an offset without colon, `… UTC`, no zone (UTC),
+/// Unix seconds (also with a fraction), milliseconds (also as text) and `/Date(ms)/`.
+#[must_use]
+pub fn read(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::Number(number) => from_number(number.as_f64()?),
+        Value::String(text) => from_text(text.trim()),
+        _ => None,
+    }
+}
+
+fn from_text(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = Timestamp::parse(text) {
+        return Some(at);
+    }
+    let number = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")).unwrap_or(text);
+    if let Ok(number) = number.parse::<f64>() {
+        return from_number(number);
+    }
+    let with_offset = WITH_OFFSET
+        .iter()
+        .find_map(|form| DateTime::parse_from_str(text, form).ok())
+        .map(|at| at.timestamp_millis());
+    let without = || {
+        WITHOUT_OFFSET
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+            .map(|at| at.and_utc().timestamp_millis())
+    };
+    with_offset.or_else(without).map(Timestamp::from_millis)
+}
+
+fn from_number(number: f64) -> Option<Timestamp> {
+    let millis = if number.abs() >= MILLIS_FROM { number } else { number * 1000.0 };
+    // A float of this size holds every millisecond exactly; text is the way from it to an integer that cannot wrap.
+    format!("{:.0}", millis.trunc()).parse().ok().map(Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_form_that_help_desks_send_is_read() {
+        for (sent, meant) in [
+            (json!("2026-01-14T08:11Z"), "2026-01-14T08:11:00.000Z"),
+            (json!("2026-01-14T08:11:09.123456789Z"), "2026-01-14T08:11:09.123Z"),
+            (json!("2026-01-14T08:11:09.000Z"), "2026-01-14T08:11:09.000Z"),
+            (json!("2026-01-15T10:29:58+0100"), "2026-01-15T09:29:58.000Z"),
+            (json!("2026-01-15T13:59:50+03:30"), "2026-01-15T10:29:50.000Z"),
+            (json!("2026-01-15 10:29:58 UTC"), "2026-01-15T10:29:58.000Z"),
+            (json!("2026-01-14 09:12:44"), "2026-01-14T09:12:44.000Z"),
+            (json!(1_768_472_998), "2026-01-15T10:29:58.000Z"),
+            (json!(1_768_472_998.5), "2026-01-15T10:29:58.500Z"),
+            (json!(1_768_472_998_000_i64), "2026-01-15T10:29:58.000Z"),
+            (json!("1768472998000"), "2026-01-15T10:29:58.000Z"),
+            (json!("/Date(1768472998000)/"), "2026-01-15T10:29:58.000Z"),
+        ] {
+            assert_eq!(read(&sent).map(|at| at.to_string()).as_deref(), Some(meant), "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_instant_is_none() {
+        for sent in [
+            json!(""),
+            json!("yesterday"),
+            json!(null),
+            json!("2026-13-01T00:00:00Z"),
+            json!([1]),
+            json!("NaN"),
+        ] {
+            assert_eq!(read(&sent), None, "{sent}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Reads the body that an admin writes into a help desk: every value may be a text, unknown fields are ignored, empty is nothing. Pure.
+
+use serde_json::Value;
+
+use super::{Agent, Customer, Event, Interaction, Ticket, instant};
+
+/// A body that cannot be read, in words for whoever wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// No JSON.
+    #[error("the body is not valid JSON at line {line}, column {column}")]
+    Json {
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+    },
+    /// JSON of another shape.
+    #[error("the field `{0}` is missing or of the wrong kind")]
+    Field(&'static str),
+}
+
+/// Reads one event, or a list of them.
+///
+/// # Errors
+/// When the body is no JSON, or no object or list.
+pub fn events(body: &[u8]) -> Result<(Vec<Value>, bool), Unreadable> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| Unreadable::Json {
+        line: error.line(),
+        column: error.column(),
+    })?;
+    match value {
+        Value::Object(_) => Ok((vec![value], false)),
+        Value::Array(items) => Ok((items, true)),
+        _ => Err(Unreadable::Field("event")),
+    }
+}
+
+/// Reads an event of our own shape: `event`, `ticket`, `customer`, `agent`, `team`, `channel`, `tags`.
+///
+/// # Errors
+/// When `event` or, for a ticket's event, `ticket.id` is missing.
+pub fn event(body: &Value) -> Result<Event, Unreadable> {
+    let name = text(body, "/event").ok_or(Unreadable::Field("event"))?;
+    let ticket = || text(body, "/ticket/id").ok_or(Unreadable::Field("ticket.id"));
+    match name.as_str() {
+        "ticket.closed" => {
+            ticket()?;
+            Ok(Event::Closed(Box::new(interaction(body))))
+        }
+        "ticket.reopened" => Ok(Event::Reopened { ticket: ticket()? }),
+        _ => Ok(Event::Other),
+    }
+}
+
+fn interaction(body: &Value) -> Interaction {
+    let mut interaction = Interaction {
+        ticket: Ticket {
+            id: text(body, "/ticket/id"),
+            subject: text(body, "/ticket/subject"),
+            url: text(body, "/ticket/url"),
+            opened_at: body.pointer("/ticket/opened_at").and_then(instant::read),
+            first_reply_at: body.pointer("/ticket/first_reply_at").and_then(instant::read),
+            closed_at: body.pointer("/ticket/closed_at").and_then(instant::read),
+            reopens: text(body, "/ticket/reopens").and_then(|count| count.parse().ok()),
+        },
+        customer: Customer {
+            email: text(body, "/customer/email"),
+            phone: text(body, "/customer/phone"),
+            name: text(body, "/customer/name"),
+            locale: text(body, "/customer/locale"),
+            reference: text(body, "/customer/ref"),
+        },
+        agent: Agent {
+            id: text(body, "/agent/id"),
+            name: text(body, "/agent/name"),
+            email: text(body, "/agent/email"),
+        },
+        team: text(body, "/team"),
+        channel: text(body, "/channel").or_else(|| text(body, "/ticket/channel")),
+        tags: tags(body),
+        touchpoint: text(body, "/touchpoint"),
+        segment: text(body, "/segment"),
+        product: text(body, "/product"),
+    };
+    interaction.tidy();
+    interaction
+}
+
+/// A text or number as a text; empty is nothing.
+fn text(body: &Value, pointer: &str) -> Option<String> {
+    let text = match body.pointer(pointer)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Tags as a list, or as a text separated by commas, or by spaces where there is no comma; at the top or inside the ticket.
+fn tags(body: &Value) -> Vec<String> {
+    match body.get("tags").or_else(|| body.pointer("/ticket/tags")) {
+        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect(),
+        Some(Value::String(text)) if text.contains(',') => text.split(',').map(|tag| tag.trim().to_owned()).collect(),
+        Some(Value::String(text)) => text.split_whitespace().map(ToOwned::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn tags_are_a_list_or_a_text_at_the_top_or_in_the_ticket() {
+        for body in [
+            json!({"tags": ["a b", "c"]}),
+            json!({"tags": "a b, c"}),
+            json!({"ticket": {"tags": "a b,c"}}),
+        ] {
+            assert_eq!(tags(&body), ["a b", "c"], "{body}");
+        }
+        assert_eq!(tags(&json!({"tags": "billing vip"})), ["billing", "vip"]);
+        assert!(tags(&json!({"tags": ""})).is_empty());
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        assert_eq!(event(&json!({})), Err(Unreadable::Field("event")));
+        assert_eq!(event(&json!({"event": "ticket.closed"})), Err(Unreadable::Field("ticket.id")));
+        assert_eq!(event(&json!({"event": "ticket.updated"})), Ok(Event::Other));
+        assert_eq!(
+            event(&json!({"event": "ticket.reopened", "ticket": {"id": 7}})),
+            Ok(Event::Reopened { ticket: "7".to_owned() })
+        );
+        assert_eq!(events(b"{\"a\":\n x"), Err(Unreadable::Json { line: 2, column: 2 }));
+    }
+}

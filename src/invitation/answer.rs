@@ -1,0 +1,166 @@
+//! What whoever sent an interaction is told.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::store::{self, Decided};
+use super::{InteractionId, Invitation, InvitationId, Outcome, Reason, State};
+use crate::clock::Timestamp;
+use crate::db::{Result, Session, text_enum};
+use crate::link::{Links, Purpose};
+use crate::web::Context;
+
+/// An invitation as its sender sees it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Invitation)]
+pub struct InvitationBody {
+    /// Its id.
+    pub id: InvitationId,
+    /// The signed address of its survey page.
+    pub link: String,
+    /// What has become of it.
+    pub state: State,
+    /// Until when it can be answered.
+    pub expires_at: Timestamp,
+}
+
+/// The answer to an interaction.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Decision)]
+pub struct InteractionAnswer {
+    /// The interaction's id.
+    pub id: InteractionId,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// Why the customer is not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// When the reason no longer holds, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The invitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<InvitationBody>,
+}
+
+impl InteractionAnswer {
+    /// The answer to a decided interaction.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn of(session: &mut impl Session, context: &Context, links: &Links, decided: &Decided) -> Result<Self> {
+        let invitation = match decided.outcome {
+            Outcome::Invited => store::find_of(session, decided.id).await?,
+            Outcome::Skipped => None,
+        };
+        Ok(Self {
+            id: decided.id,
+            outcome: decided.outcome,
+            reason: decided.reason,
+            until: decided.until_at,
+            invitation: invitation.map(|invitation| body(&invitation, context, links)),
+        })
+    }
+}
+
+fn body(invitation: &Invitation, context: &Context, links: &Links) -> InvitationBody {
+    InvitationBody {
+        id: invitation.id,
+        link: vote_link(context, links, invitation.id),
+        state: invitation.state.at(context.clock.now(), invitation.expires_at),
+        expires_at: invitation.expires_at,
+    }
+}
+
+/// The address of an invitation's survey page.
+#[must_use]
+pub fn vote_link(context: &Context, links: &Links, id: InvitationId) -> String {
+    format!("{}/s/{}", context.public_url, links.token(Purpose::Vote, id.0))
+}
+
+text_enum! {
+    /// What became of an event at a hook.
+    pub enum HookOutcome {
+        /// The customer is asked.
+        Invited = "invited",
+        /// The customer is not asked.
+        Skipped = "skipped",
+        /// The same was received before; this is the first answer.
+        Duplicate = "duplicate",
+        /// The event is no closing.
+        Ignored = "ignored",
+    }
+}
+
+/// The answer to one event at a hook.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HookAnswer {
+    /// What became of it.
+    pub outcome: HookOutcome,
+    /// Why, for what was skipped or ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until when the reason holds, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The interaction's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<InteractionId>,
+    /// The invitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<InvitationBody>,
+    /// The invitations that were taken back, for a ticket that was opened again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Vec<InvitationId>>,
+}
+
+impl HookAnswer {
+    /// An event that is no closing.
+    #[must_use]
+    pub fn ignored(reason: &str) -> Self {
+        Self {
+            outcome: HookOutcome::Ignored,
+            reason: Some(reason.to_owned()),
+            until: None,
+            interaction: None,
+            invitation: None,
+            withdrawn: None,
+        }
+    }
+
+    /// A ticket that was opened again.
+    #[must_use]
+    pub fn reopened(withdrawn: Vec<InvitationId>) -> Self {
+        Self {
+            withdrawn: Some(withdrawn),
+            ..Self::ignored("reopened")
+        }
+    }
+
+    /// A closing that was decided, now or before.
+    #[must_use]
+    pub fn decided(answer: InteractionAnswer, is_new: bool) -> Self {
+        let outcome = match (is_new, answer.outcome) {
+            (false, _) => HookOutcome::Duplicate,
+            (true, Outcome::Invited) => HookOutcome::Invited,
+            (true, Outcome::Skipped) => HookOutcome::Skipped,
+        };
+        Self {
+            outcome,
+            reason: answer.reason.map(|reason| reason.to_string()),
+            until: answer.until,
+            interaction: Some(answer.id),
+            invitation: answer.invitation,
+            withdrawn: None,
+        }
+    }
+
+    /// The same answer to the same delivery, when it comes again.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        if self.outcome != HookOutcome::Ignored {
+            self.outcome = HookOutcome::Duplicate;
+        }
+        self
+    }
+}

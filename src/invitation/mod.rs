@@ -1,0 +1,145 @@
+//! Whom we ask, and when not: the decision, the invitation and its states.
+
+pub mod answer;
+pub mod http;
+pub mod policy;
+pub mod receive;
+pub mod store;
+
+use crate::clock::Timestamp;
+use crate::db::{id, text_enum};
+use crate::i18n::Locale;
+use crate::survey::SurveyId;
+
+id! {
+    /// The id of an interaction.
+    InteractionId
+}
+
+id! {
+    /// The id of an invitation.
+    InvitationId
+}
+
+id! {
+    /// The id of a customer.
+    CustomerId
+}
+
+/// The kind of message in the outbox that carries an invitation by mail; its subject is the invitation.
+pub const MAIL: &str = "invitation_mail";
+
+text_enum! {
+    /// What has become of an invitation.
+    pub enum State {
+        /// Its message waits to leave.
+        Scheduled = "scheduled",
+        /// Its message was accepted, or the caller has the link.
+        Sent = "sent",
+        /// The customer answered.
+        Answered = "answered",
+        /// Its message could not be sent.
+        Failed = "failed",
+        /// Its message came back.
+        Bounced = "bounced",
+        /// It was taken back before an answer.
+        Withdrawn = "withdrawn",
+        /// It ran out before an answer.
+        Expired = "expired",
+    }
+}
+
+impl State {
+    /// The state to show: one that still waits for an answer has expired once its time is over.
+    #[must_use]
+    pub fn at(self, now: Timestamp, expires_at: Timestamp) -> Self {
+        if self.is_open() && now >= expires_at { Self::Expired } else { self }
+    }
+
+    /// Whether an answer is still waited for.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Sent)
+    }
+}
+
+text_enum! {
+    /// What was decided about an interaction.
+    pub enum Outcome {
+        /// The customer is asked.
+        Invited = "invited",
+        /// The customer is not asked.
+        Skipped = "skipped",
+    }
+}
+
+text_enum! {
+    /// Why a customer is not asked; the first rule that hits, in this order.
+    pub enum Reason {
+        /// The interaction is not over.
+        NotClosed = "not_closed",
+        /// The customer was asked about this ticket and may still answer.
+        Duplicate = "duplicate",
+        /// There is no address for any channel of the survey.
+        NoAddress = "no_address",
+        /// The survey is archived.
+        SurveyPaused = "survey_paused",
+        /// The customer wants no more mail.
+        Unsubscribed = "unsubscribed",
+        /// Mail to the customer came back.
+        Bounced = "bounced",
+        /// The ticket has a tag that excludes it.
+        ExcludedTag = "excluded_tag",
+        /// The ticket was closed too long ago.
+        TooOld = "too_old",
+        /// The customer was asked about the same metric lately.
+        QuietPeriod = "quiet_period",
+        /// The customer was asked about anything lately.
+        QuietAny = "quiet_any",
+        /// The interaction is not in the sample.
+        SampledOut = "sampled_out",
+    }
+}
+
+/// A decided request to one customer about one interaction.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Invitation {
+    /// Its id, which the link signs.
+    pub id: InvitationId,
+    /// The survey it is for.
+    pub survey_id: SurveyId,
+    /// The interaction it is about.
+    pub interaction_id: InteractionId,
+    /// Whom it asks.
+    pub customer_id: Option<CustomerId>,
+    /// What has become of it.
+    pub state: State,
+    /// The customer's language, where it is one of ours.
+    pub locale: Option<Locale>,
+    /// Until when it can be answered.
+    pub expires_at: Timestamp,
+    /// When its message was accepted, or the caller had the link.
+    pub sent_at: Option<Timestamp>,
+    /// When it was decided.
+    pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_waits_for_an_answer_expires() {
+        let (now, over) = (Timestamp::from_millis(10), Timestamp::from_millis(10));
+        for (state, shown) in [
+            (State::Scheduled, State::Expired),
+            (State::Sent, State::Expired),
+            (State::Answered, State::Answered),
+            (State::Withdrawn, State::Withdrawn),
+            (State::Failed, State::Failed),
+        ] {
+            assert_eq!(state.at(now, over), shown);
+            assert_eq!(state.at(now, over.plus_millis(1)), state);
+        }
+    }
+}
