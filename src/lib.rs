@@ -5,4 +5,6 @@ pub mod db;
 pub mod i18n;
 pub mod metric;
 pub mod random;
+pub mod response;
 pub mod survey;
+pub mod web;

@@ -1,0 +1,4 @@
+//! What all pages and answers share.
+
+pub mod color;
+pub mod layout;
