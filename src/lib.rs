@@ -13,6 +13,7 @@ pub mod metric;
 pub mod net;
 pub mod outbox;
 pub mod random;
+pub mod response;
 pub mod survey;
 pub mod tally;
 pub mod web;

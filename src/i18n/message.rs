@@ -19,7 +19,7 @@ const ISOLATE: [char; 2] = ['\u{2068}', '\u{2069}'];
 /// A text argument such as a company's name is put between bidi isolation marks where its letters run against the
 /// language (a Latin name in a Persian sentence), and only there, so that other sentences stay plain to search and to
 /// test. [`plain`] never adds them: some mail programs show them as boxes in subjects.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Messages {
     locale: Locale,
     isolates: bool,
@@ -111,12 +111,12 @@ impl Messages {
         }
     }
 
-    fn language(self) -> &'static Language {
+    fn language(&self) -> &'static Language {
         Language::of(self.locale)
     }
 
     /// The text of a key. A key or argument that a file lacks shows as its name; the tests below leave none.
-    pub(super) fn text(self, key: &'static str, arguments: &[(&'static str, FluentValue<'_>)]) -> Cow<'static, str> {
+    pub(super) fn text(&self, key: &'static str, arguments: &[(&'static str, FluentValue<'_>)]) -> Cow<'static, str> {
         let bundle = &self.language().texts;
         let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
             return Cow::Borrowed(key);

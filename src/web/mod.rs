@@ -3,6 +3,7 @@
 pub mod address;
 pub mod auth;
 pub mod body;
+pub mod color;
 pub mod layout;
 pub mod limit;
 pub mod list;

@@ -1,0 +1,3 @@
+//! The answer: its page, its evidence, its versions.
+
+pub mod page;
