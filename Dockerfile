@@ -15,7 +15,7 @@ RUN rustup target add "$(uname -m)-unknown-linux-musl"
 WORKDIR /build
 
 # The dependencies are a layer of their own: they are built again only when Cargo.lock changes.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 RUN mkdir src \
     && echo '//! Stands in for the sources.' | tee src/lib.rs >src/main.rs \
     && echo 'fn main() {}' >>src/main.rs \

@@ -1,0 +1,71 @@
+// Takes a picture of every page, in a phone's and a desk's width, in English and Persian, light and dark: node screenshots.mjs OUTDIR
+//
+// `survey-page.png`, the picture of the README, is survey-en-360-light.png.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Server, close, launch, open, send } from "./harness.mjs";
+
+const folder = process.argv[2];
+if (!folder) throw new Error("usage: node screenshots.mjs OUTDIR");
+mkdirSync(folder, { recursive: true });
+
+/** A happiness report with votes. Gives its address. */
+const report = async (server, locale) => {
+  const survey = await server.survey("csat", { locale, public: { enabled: true, minimum: 10, lot: 5, title: null } });
+  const scores = [5, 5, 4, 5, 3, 5, 4, 5, 5, 2, 5, 4, 5, 5, 1, 5, 4, 5, 5, 4];
+  for (let vote = 0; vote < 60; vote++) await server.vote((await server.invite(survey, locale)).link, scores[vote % scores.length]);
+  await new Promise((done) => setTimeout(done, 1500)); // a complete lot is visible within a second
+  return `${server.url}/happiness/${survey}`;
+};
+
+/** Every page, by name: what brings an open browser page to it. */
+const pages = async (server, locale) => {
+  const [csat, over, happiness] = [await server.survey("csat"), await server.survey("csat"), await report(server, locale)];
+  const empty = await server.survey("csat", { locale, public: { enabled: true, minimum: 10, lot: 5, title: null } });
+  const ended = (await server.invite(over, locale)).link;
+  await server.api("POST", `/api/v1/surveys/${over}/archive`);
+  const mailed = await server.survey("csat", { deliver: ["email"] });
+  const email = `picture-${locale}@example.com`;
+  await server.api("POST", "/api/v1/interactions", { survey: mailed, ticket: { id: "1" }, customer: { email, locale } });
+  const [stop] = (await server.mail(email)).match(/http:\/\/localhost:\d+\/u\/[a-z2-7]{53}/);
+  const survey = async (metric, score) => `${await server.link(metric, locale)}/${score}`;
+  const go = (address) => (page) => page.goto(address, { waitUntil: "load" });
+  return {
+    survey: go(await survey("csat", 4)),
+    "survey-unchosen": go(await server.link("csat", locale)),
+    ces: go(await survey("ces", 6)),
+    nps: go(await survey("nps", 9)),
+    thanks: async (page) => {
+      await page.goto(`${(await server.invite(csat, locale)).link}/5`);
+      await page.locator("textarea[name=comment]").fill("👍");
+      await send(page);
+    },
+    "not-found": go(`${server.url}/s/${"a".repeat(53)}`),
+    ended: go(ended),
+    unsubscribe: go(stop),
+    happiness: go(happiness),
+    "happiness-collecting": go(`${server.url}/happiness/${empty}`),
+    start: go(`${server.url}/`),
+    docs: go(`${server.url}/docs`),
+  };
+};
+
+const [server, browser] = await Promise.all([Server.start(), launch()]);
+try {
+  for (const locale of ["en", "fa"]) {
+    for (const [name, reach] of Object.entries(await pages(server, locale))) {
+      for (const width of [360, 1280]) {
+        for (const colorScheme of ["light", "dark"]) {
+          const page = await open(browser, null, { viewport: { width, height: 740 }, deviceScaleFactor: width < 500 ? 2 : 1, colorScheme, locale });
+          await reach(page);
+          await page.screenshot({ path: join(folder, `${name}-${locale}-${width}-${colorScheme}.png`), fullPage: true });
+          await close(page);
+        }
+      }
+    }
+  }
+  console.log(`pictures in ${folder}`);
+} finally {
+  await browser.close();
+  await server.stop();
+}
