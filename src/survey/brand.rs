@@ -38,7 +38,9 @@ fn contrast(one: f64, other: f64) -> f64 {
 
 /// The relative luminance of `#rrggbb`, 0 to 1.
 fn luminance(color: &str) -> Option<f64> {
-    let digits = color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+    let digits = color
+        .strip_prefix('#')
+        .filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
     let channel = |from: usize| u8::from_str_radix(digits.get(from..from + 2)?, 16).ok().map(linear);
     Some(0.2126 * channel(0)? + 0.7152 * channel(2)? + 0.0722 * channel(4)?)
 }
