@@ -40,8 +40,8 @@ fn plain(sink: &Sink) -> Transport {
 
 fn impatient() -> Options {
     Options {
-        connect_timeout: Duration::from_millis(100),
-        send_timeout: Duration::from_millis(100),
+        connect_timeout: Duration::from_millis(500),
+        send_timeout: Duration::from_millis(500),
         ..Options::default()
     }
 }

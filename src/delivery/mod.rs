@@ -1,5 +1,7 @@
 //! Every message that leaves: composed from what is stored, and sent.
 
+pub mod compose;
 pub mod harmless;
 pub mod mail;
+mod mail_page;
 pub mod transport;

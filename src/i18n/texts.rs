@@ -104,6 +104,17 @@ texts! {
     unsubscribed_text_unnamed();
 
     // --- mail ---
+    mail_subject(company: text); mail_subject_unnamed();
+    mail_greeting(name: text); mail_greeting_unnamed();
+    mail_closed();
+    mail_invite();
+    mail_ticket(id: text);
+    mail_agent(name: text);
+    mail_end(score: number, word: text);
+    mail_one_click();
+    mail_open();
+    mail_why(company: text); mail_why_unnamed();
+    mail_unsubscribe();
 
     // --- the happiness report ---
 

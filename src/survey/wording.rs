@@ -158,14 +158,15 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::Wording;
+    use crate::clock::Timestamp;
     use crate::i18n::{Locale, messages, plain};
     use crate::metric::{Band, Metric, Scale};
-    use crate::survey::{Brand, Display, Survey, Texts};
+    use crate::survey::{Brand, Channel, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 
     /// A survey with standard words, for the tests of whoever shows one.
     pub(crate) fn survey(metric: Metric, company: Option<&str>) -> Survey {
         Survey {
-            id: uuid::Uuid::nil(),
+            id: SurveyId(uuid::Uuid::nil()),
             slug: "support".to_owned(),
             name: "Support".to_owned(),
             metric,
@@ -176,7 +177,13 @@ pub(crate) mod tests {
             timezone: chrono_tz::UTC,
             texts: BTreeMap::new(),
             brand: Brand::default(),
+            deliver: vec![Channel::Email],
+            policy: Policy::usual(metric),
+            week_start: WeekStart::Monday,
+            public: Public::default(),
             archived_at: None,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
         }
     }
 

@@ -94,6 +94,20 @@ unsubscribed_text = لن ترسل إليك { $company } استبيانات بع�
 unsubscribed_text_unnamed = لن نرسل إليك استبيانات بعد الآن.
 
 # --- mail ---
+mail_subject = سؤال واحد من { $company }
+mail_subject_unnamed = سؤال واحد لك
+mail_greeting = مرحبًا { $name }،
+mail_greeting_unnamed = مرحبًا،
+mail_closed = اكتملت معالجة طلبك. هل تسمح لنا بسؤال واحد عنه؟
+mail_invite = هل تسمح لنا بسؤال واحد؟
+mail_ticket = الطلب { $id }
+mail_agent = الردّ من { $name }
+mail_end = { $score } = { $word }
+mail_one_click = نقرة واحدة تكفي، ويمكنك إضافة تعليق في الصفحة التي تُفتح.
+mail_open = أو افتح صفحة الاستبيان
+mail_why = تصلك هذه الرسالة لأنك كنت على تواصل مع { $company }.
+mail_why_unnamed = تصلك هذه الرسالة لأنك كنت على تواصل معنا.
+mail_unsubscribe = إيقاف هذه الرسائل
 
 # --- the happiness report ---
 

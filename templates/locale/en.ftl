@@ -92,6 +92,20 @@ unsubscribed_text = { $company } will send you no more surveys.
 unsubscribed_text_unnamed = We will send you no more surveys.
 
 # --- mail ---
+mail_subject = One question from { $company }
+mail_subject_unnamed = One question for you
+mail_greeting = Hello { $name },
+mail_greeting_unnamed = Hello,
+mail_closed = Your request has been closed. May we ask you one question about it?
+mail_invite = May we ask you one question?
+mail_ticket = Request { $id }
+mail_agent = Answered by { $name }
+mail_end = { $score } = { $word }
+mail_one_click = One click is enough. You can add a comment on the page that opens.
+mail_open = Or open the survey page
+mail_why = You get this e-mail because you were in contact with { $company }.
+mail_why_unnamed = You get this e-mail because you were in contact with us.
+mail_unsubscribe = Stop these e-mails
 
 # --- the happiness report ---
 

@@ -89,6 +89,20 @@ unsubscribed_text = { $company } دیگر برای شما نظرسنجی نمی�
 unsubscribed_text_unnamed = دیگر برای شما نظرسنجی نمی‌فرستیم.
 
 # --- mail ---
+mail_subject = یک پرسش از طرف { $company }
+mail_subject_unnamed = یک پرسش از شما
+mail_greeting = سلام { $name }،
+mail_greeting_unnamed = سلام،
+mail_closed = رسیدگی به درخواست شما به پایان رسید. اجازه می‌دهید یک پرسش دربارهٔ آن بپرسیم؟
+mail_invite = اجازه می‌دهید یک پرسش از شما بپرسیم؟
+mail_ticket = درخواست { $id }
+mail_agent = پاسخ‌دهنده: { $name }
+mail_end = { $score } = { $word }
+mail_one_click = یک کلیک کافی است. در صفحه‌ای که باز می‌شود می‌توانید نظرتان را هم بنویسید.
+mail_open = یا صفحهٔ نظرسنجی را باز کنید
+mail_why = این ایمیل را دریافت کرده‌اید چون با { $company } در تماس بوده‌اید.
+mail_why_unnamed = این ایمیل را دریافت کرده‌اید چون با ما در تماس بوده‌اید.
+mail_unsubscribe = توقف این ایمیل‌ها
 
 # --- the happiness report ---
 
