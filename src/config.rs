@@ -174,8 +174,8 @@ impl Config {
             let table = variable(&defaults, &name, value).with_context(|| format!("environment variable {name}"))?;
             overlay(&mut settings, table, "").with_context(|| format!("environment variable {name}"))?;
         }
-        let config: Self = serde_path_to_error::deserialize(settings)
-            .map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message().trim()))?;
+        let config: Self =
+            serde_path_to_error::deserialize(settings).map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message().trim()))?;
         config.check()?;
         Ok(config)
     }
