@@ -1,0 +1,95 @@
+//! The load generator: measures the real binary beside controls, and says which promises of DESIGN.md it keeps.
+//!
+//! `cargo bench --bench load`, or `cargo bench --bench load -- --quick` for a short check. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
+
+mod bare;
+mod connection;
+mod crowd;
+mod database;
+mod machine;
+mod measure;
+mod process;
+mod product;
+mod seed;
+mod series;
+mod table;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use database::{Engine, Ground};
+use measure::Plan;
+
+const FULL: Plan = Plan {
+    links: 80_000,
+    rounds: 3,
+    warm: Duration::from_millis(400),
+    measured: Duration::from_secs(2),
+};
+const QUICK: Plan = Plan {
+    links: 12_000,
+    rounds: 1,
+    warm: Duration::from_millis(100),
+    measured: Duration::from_millis(500),
+};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, port, folder] = arguments.as_slice()
+        && first == "--bare"
+    {
+        return bare::serve(port.parse()?, Path::new(folder));
+    }
+    let mut plan = FULL;
+    let mut is_bench = false;
+    for argument in &arguments {
+        match argument.as_str() {
+            "--bench" => is_bench = true,
+            "--quick" => plan = QUICK,
+            other => bail!("unknown argument {other}; the only one is --quick"),
+        }
+    }
+    if !is_bench {
+        // `cargo test --all-targets` runs this too, in a debug build that says nothing about speed.
+        return print("measures only under `cargo bench --bench load`\n");
+    }
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(measure_all(&plan))
+}
+
+async fn measure_all(plan: &Plan) -> Result<()> {
+    let mut engines = vec![Engine::Sqlite];
+    if let Some(url) = postgres_url() {
+        engines.push(Engine::Postgres(url.parse().context("NABZ_TEST_POSTGRES_URL")?));
+    }
+    let mut all = Vec::new();
+    for engine in engines {
+        let mut ground = Ground::new(engine)?;
+        let figures = measure::engine(&mut ground, plan).await;
+        ground.clear().await?;
+        all.push(figures?);
+    }
+    print(&table::render(&machine::describe(), &all)?)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the tests' PostgreSQL is, is not a setting of the product"
+)]
+fn postgres_url() -> Option<String> {
+    std::env::var("NABZ_TEST_POSTGRES_URL").ok()
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// A count for a division; exact up to 4,294,967,295.
+fn number(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}

@@ -1,0 +1,265 @@
+//! The measurements of one engine: what belongs together runs in turns, so that both sides meet the same machine.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::crowd::{self, Load, Outcome, Use};
+use super::database::Ground;
+use super::process::{Memory, Process};
+use super::product::{self, Counts};
+use super::seed::{self, Prepared};
+use super::series::Series;
+
+/// Connections at which votes are measured.
+pub const CONNECTIONS: [usize; 3] = [16, 64, 256];
+/// Four times the most of them.
+pub const OVERLOAD: usize = 1024;
+/// Connections at which pages are measured.
+pub const PAGE_CONNECTIONS: usize = 64;
+/// Votes committed together, and the control.
+const BATCH: usize = 256;
+const ONE_BY_ONE: usize = 1;
+/// How long a fresh server is left alone before its memory at rest is read.
+const REST: Duration = Duration::from_secs(1);
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Links, one vote each.
+    pub links: usize,
+    /// How often every measurement is repeated.
+    pub rounds: usize,
+    /// Before each measurement.
+    pub warm: Duration,
+    /// Each measurement.
+    pub measured: Duration,
+}
+
+/// Votes at one number of connections.
+pub struct Votes {
+    /// Connections.
+    pub connections: usize,
+    /// The bare server's POST.
+    pub bare: Series,
+    /// The product.
+    pub batched: Series,
+    /// The product with one commit for each vote.
+    pub single: Series,
+}
+
+/// A page and its bare twin.
+pub struct PageFigures {
+    /// Its name.
+    pub name: &'static str,
+    /// The product.
+    pub page: Series,
+    /// The bare server.
+    pub bare: Series,
+}
+
+/// All figures of one engine.
+pub struct Figures {
+    /// The engine and its settings.
+    pub engine: String,
+    /// Its name.
+    pub name: &'static str,
+    /// Interactions stored in a second, while preparing.
+    pub interactions: f64,
+    /// Votes, by connections.
+    pub votes: Vec<Votes>,
+    /// Votes at four times the most connections.
+    pub overload: Series,
+    /// Pages.
+    pub pages: Vec<PageFigures>,
+    /// Spawn to first answer, in milliseconds, the median of the starts.
+    pub start_ms: f64,
+    /// MB at rest.
+    pub rest: f64,
+    /// The most MB under votes.
+    pub loaded: f64,
+}
+
+/// What all measurements of one engine share.
+struct Side<'a> {
+    plan: &'a Plan,
+    prepared: &'a Prepared,
+    bare: SocketAddr,
+}
+
+#[derive(Clone, Copy)]
+enum Turn {
+    Bare,
+    Batched,
+    Single,
+}
+
+/// Measures one engine.
+pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
+    let name = ground.engine.name();
+    progress(&format!("{name}: starts"));
+    let (start_ms, rest) = starts(ground, plan.rounds + 2).await?;
+    progress(&format!("{name}: prepares {} links", plan.links));
+    let prepared = seed::prepare(ground, plan.links).await?;
+    let bare = start_bare(ground, &prepared).await?;
+    let mut figures = Figures {
+        engine: ground.engine.describe().await?,
+        name,
+        interactions: prepared.interactions,
+        votes: CONNECTIONS.map(Votes::new).into(),
+        overload: Series::default(),
+        pages: Vec::new(),
+        start_ms,
+        rest,
+        loaded: 0.0,
+    };
+    let side = Side {
+        plan,
+        prepared: &prepared,
+        bare: bare.address,
+    };
+    for round in 0..plan.rounds {
+        progress(&format!("{name}: votes, round {} of {}", round + 1, plan.rounds));
+        votes(ground, &side, round, &mut figures).await?;
+    }
+    progress(&format!("{name}: pages"));
+    figures.pages = pages(&side).await?;
+    bare.stop().await?;
+    Ok(figures)
+}
+
+impl Votes {
+    fn new(connections: usize) -> Self {
+        Self {
+            connections,
+            bare: Series::default(),
+            batched: Series::default(),
+            single: Series::default(),
+        }
+    }
+}
+
+impl Plan {
+    fn load(&self, connections: usize) -> Load {
+        Load {
+            connections,
+            warm: self.warm,
+            measured: self.measured,
+        }
+    }
+}
+
+/// One round of all votes; every second one the other way round.
+async fn votes(ground: &mut Ground, side: &Side<'_>, round: usize, figures: &mut Figures) -> Result<()> {
+    let Side { plan, prepared, bare } = *side;
+    for votes in &mut figures.votes {
+        let load = plan.load(votes.connections);
+        let mut turns = [Turn::Bare, Turn::Batched, Turn::Single];
+        if !round.is_multiple_of(2) {
+            turns.reverse();
+        }
+        for turn in turns {
+            match turn {
+                Turn::Bare => votes.bare.add(&crowd::run(bare, &prepared.bare_votes, Use::Again, load).await?),
+                Turn::Batched => {
+                    let (outcome, memory) = vote(ground, prepared, BATCH, load).await?;
+                    votes.batched.add(&outcome);
+                    figures.loaded = figures.loaded.max(memory.peak);
+                }
+                Turn::Single => votes.single.add(&vote(ground, prepared, ONE_BY_ONE, load).await?.0),
+            }
+        }
+    }
+    let (outcome, memory) = vote(ground, prepared, BATCH, plan.load(OVERLOAD)).await?;
+    figures.overload.add(&outcome);
+    figures.loaded = figures.loaded.max(memory.peak);
+    Ok(())
+}
+
+/// Votes on a fresh copy of what is prepared, and checks that what was accepted is what is counted.
+async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load: Load) -> Result<(Outcome, Memory)> {
+    let place = ground.copy(&prepared.place).await?;
+    let server = product::start(&place, vote_batch).await?;
+    let before = product::counts(server.address).await?;
+    let outcome = crowd::run(server.address, &prepared.votes, Use::Once, load)
+        .await
+        .with_context(|| server.last_words())?;
+    let after = product::counts(server.address).await?;
+    let mut expected = before;
+    for link in &outcome.accepted {
+        *expected.entry(seed::score(*link)).or_default() += 1;
+    }
+    check(&expected, &after)?;
+    let memory = server.memory()?;
+    server.stop().await?;
+    ground.remove(place).await?;
+    Ok((outcome, memory))
+}
+
+fn check(expected: &Counts, counted: &Counts) -> Result<()> {
+    ensure!(
+        expected == counted,
+        "WRONG COUNTS: accepted were {expected:?}, the breakdown says {counted:?}"
+    );
+    Ok(())
+}
+
+/// Pages and their bare twins, in turns.
+async fn pages(side: &Side<'_>) -> Result<Vec<PageFigures>> {
+    let Side { plan, prepared, bare } = *side;
+    let server = product::start(&prepared.place, BATCH).await?;
+    let load = plan.load(PAGE_CONNECTIONS);
+    let mut all = Vec::new();
+    for page in &prepared.pages {
+        let mut figures = PageFigures {
+            name: page.name,
+            page: Series::default(),
+            bare: Series::default(),
+        };
+        for _ in 0..plan.rounds {
+            figures
+                .page
+                .add(&crowd::run(server.address, &page.requests, Use::Again, load).await?);
+            figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
+        }
+        all.push(figures);
+    }
+    server.stop().await?;
+    Ok(all)
+}
+
+/// Starts on empty databases: the median of the times in milliseconds, and the MB of the last one at rest.
+async fn starts(ground: &mut Ground, count: usize) -> Result<(f64, f64)> {
+    let mut times = Vec::new();
+    let mut rest = 0.0;
+    for at in 1..=count {
+        let place = ground.empty().await?;
+        let server = product::start(&place, BATCH).await?;
+        times.push(server.start.as_secs_f64() * 1000.0);
+        if at == count {
+            tokio::time::sleep(REST).await;
+            rest = server.memory()?.now;
+        }
+        server.stop().await?;
+        ground.remove(place).await?;
+    }
+    Ok((super::series::median(times), rest))
+}
+
+/// This program once more, as the bare server.
+async fn start_bare(ground: &Ground, prepared: &Prepared) -> Result<Process> {
+    let program = std::env::current_exe()?;
+    let log = ground.folder("bare")?.join("server.log");
+    let command = |address: SocketAddr| {
+        let mut command = Command::new(program);
+        command.arg("--bare").arg(address.port().to_string()).arg(&prepared.kept);
+        command
+    };
+    Process::start(&log, "/page", command).await
+}
+
+fn progress(text: &str) {
+    eprintln!("{text}");
+}
