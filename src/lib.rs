@@ -1,5 +1,6 @@
 //! nabz asks one question after an interaction, collects the answer, and shows what the answers say.
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -14,6 +15,7 @@ pub mod net;
 pub mod outbox;
 pub mod random;
 pub mod response;
+pub mod routes;
 pub mod survey;
 pub mod tally;
 pub mod web;

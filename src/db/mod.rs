@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
 
 pub(crate) use id::id;
 pub use json::Json;
-pub use sqlx::Error;
+pub use sqlx::{Error, FromRow};
 pub(crate) use text::text_enum;
 
 use self::changes::{Change, Changes};

@@ -4,4 +4,6 @@ pub mod compose;
 pub mod harmless;
 pub mod mail;
 mod mail_page;
+pub mod store;
 pub mod transport;
+pub mod worker;

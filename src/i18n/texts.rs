@@ -94,6 +94,11 @@ texts! {
     too_many_title(); too_many_text(seconds: number);
     unavailable_title(); unavailable_text();
 
+    // --- any other page that cannot be shown ---
+    page_missing_title(); page_missing_text();
+    page_busy_title(); page_busy_text();
+    page_failed_title(); page_failed_text();
+
     // --- unsubscribing ---
     unsubscribe_title();
     unsubscribe_text(company: text);

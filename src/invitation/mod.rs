@@ -7,7 +7,7 @@ pub mod receive;
 pub mod store;
 
 use crate::clock::Timestamp;
-use crate::db::{id, text_enum};
+use crate::db::{FromRow, id, text_enum};
 use crate::i18n::Locale;
 use crate::survey::SurveyId;
 
@@ -102,7 +102,7 @@ text_enum! {
 }
 
 /// A decided request to one customer about one interaction.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Invitation {
     /// Its id, which the link signs.
     pub id: InvitationId,

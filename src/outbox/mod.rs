@@ -6,7 +6,7 @@ pub mod store;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::db::{id, text_enum};
+use crate::db::{FromRow, id, text_enum};
 
 id! {
     /// The id of a waiting message.
@@ -37,7 +37,7 @@ pub struct Job {
 }
 
 /// A message claimed for one attempt.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Claimed {
     /// Its id.
     pub id: OutboxId,

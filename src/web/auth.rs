@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::problem::{Kind, Problem};
 use super::{Context, store};
 use crate::clock::Timestamp;
-use crate::db::text_enum;
+use crate::db::{FromRow, text_enum};
 use crate::random::Random;
 
 text_enum! {
@@ -31,7 +31,7 @@ text_enum! {
 }
 
 /// A key as it is listed; the key itself is not kept.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub struct ApiKey {
     /// Its id, by which it is revoked.
     pub id: Uuid,

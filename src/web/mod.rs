@@ -8,6 +8,7 @@ pub mod layout;
 pub mod limit;
 pub mod list;
 pub mod metrics;
+pub mod operations;
 pub mod problem;
 pub mod request;
 pub mod store;

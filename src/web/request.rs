@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use super::problem::{Kind, Problem};
 use super::{Context, layout};
-use crate::i18n::{self, Locale};
+use crate::i18n::{self, Locale, messages};
 
 /// How long a request may take to arrive and be answered.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ fn finish(response: ServiceResponse<impl MessageBody + 'static>, id: &str) -> Se
         Some(problem) => {
             let problem = problem.with_request_id(id);
             let locale = wants_page(response.request());
-            let answer = locale.map_or_else(|| problem.error_response(), |locale| page(&problem, locale));
+            let answer = locale.map_or_else(|| problem.error_response(), |locale| page(&problem, locale, id));
             response.into_response(answer)
         }
     };
@@ -105,17 +105,27 @@ fn wants_page(request: &actix_web::HttpRequest) -> Option<Locale> {
             .unwrap_or_default()
     };
     let is_program = ["/api/", "/hooks/"].iter().any(|prefix| request.path().starts_with(prefix));
-    (!is_program && text(ACCEPT).contains("text/html"))
-        .then(|| i18n::negotiate(text(actix_web::http::header::ACCEPT_LANGUAGE)).unwrap_or(Locale::En))
+    (!is_program && text(ACCEPT).contains("text/html")).then(|| i18n::negotiate(text(ACCEPT_LANGUAGE)).unwrap_or(Locale::En))
 }
 
-fn page(problem: &Problem, locale: Locale) -> HttpResponse {
+/// The page of a problem, in the reader's language where the problem is an everyday one.
+fn page(problem: &Problem, locale: Locale, csp_nonce: &str) -> HttpResponse {
+    let messages = messages(locale);
+    let (title, text) = match problem.kind() {
+        Kind::NotFound => (messages.page_missing_title(), messages.page_missing_text()),
+        Kind::Unavailable | Kind::TooManyRequests | Kind::Timeout => (messages.page_busy_title(), messages.page_busy_text()),
+        _ => (messages.page_failed_title(), messages.page_failed_text()),
+    };
+    let markup = layout::problem(problem.kind().status(), &title, &text, csp_nonce, messages);
     let mut response = HttpResponse::build(problem.status_code());
     for header in problem.headers() {
         response.insert_header(header);
     }
-    layout::plain(
-        &mut response,
-        layout::problem(problem.kind().status(), problem.kind().title(), problem.message(), locale),
-    )
+    response
+        .insert_header((
+            CONTENT_SECURITY_POLICY,
+            format!("default-src 'none'; style-src 'nonce-{csp_nonce}'; img-src data:; frame-ancestors 'none'"),
+        ))
+        .content_type("text/html; charset=utf-8")
+        .body(markup.into_string())
 }

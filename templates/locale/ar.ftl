@@ -84,6 +84,14 @@ too_many_text = { $seconds ->
 unavailable_title = يُرجى المحاولة مجددًا بعد لحظات
 unavailable_text = هناك خلل لدينا. إذا أرسلت إجابة للتو فهي لم تُحفظ بعد: يُرجى العودة والضغط على الزر مرة أخرى.
 
+# --- any other page that cannot be shown ---
+page_missing_title = لا يوجد شيء هنا
+page_missing_text = هذا العنوان لا يؤدي إلى أي مكان. ربما كُتب خطأً.
+page_busy_title = يُرجى المحاولة بعد لحظات
+page_busy_text = لدينا الآن ضغط كبير.
+page_failed_title = لم ينجح ذلك
+page_failed_text = تعذّرت الإجابة عن هذا الطلب. إن تكرّر الأمر فأخبر القائمين على هذه الخدمة.
+
 # --- unsubscribing ---
 unsubscribe_title = هل تريد إيقاف هذه الرسائل؟
 unsubscribe_text = لن تصلك استبيانات من { $company } بعد الآن. أما الرسائل المتعلقة بطلباتك فستظل تصلك.

@@ -82,6 +82,14 @@ too_many_text = { $seconds ->
 unavailable_title = Please try again in a moment
 unavailable_text = Something on our side is not working. If you sent an answer just now, it is not stored yet: please go back and press the button again.
 
+# --- any other page that cannot be shown ---
+page_missing_title = There is nothing here
+page_missing_text = This address leads nowhere. It may have been mistyped.
+page_busy_title = Please try again in a moment
+page_busy_text = Much is going on here right now.
+page_failed_title = That did not work
+page_failed_text = The request could not be answered. If it happens again, tell whoever runs this service.
+
 # --- unsubscribing ---
 unsubscribe_title = Stop these e-mails?
 unsubscribe_text = You will get no more surveys from { $company }. Messages about your requests still reach you.

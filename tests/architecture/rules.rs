@@ -127,7 +127,7 @@ const HOMES: [Home; 5] = [
     Home {
         krate: "actix",
         place: "web/, */http.rs, routes.rs and app.rs",
-        admits: |path| belongs(path, "web") || path.ends_with("/http.rs") || belongs(path, "routes") || belongs(path, "app"),
+        admits: |path| belongs(path, "web") || path.ends_with("/http.rs") || path.contains("/http/") || belongs(path, "routes") || belongs(path, "app"),
     },
     Home {
         krate: "lettre",
@@ -142,7 +142,7 @@ const HOMES: [Home; 5] = [
     Home {
         krate: "maud",
         place: "*/page.rs, web/layout.rs and delivery/, which composes the mail",
-        admits: |path| path.ends_with("/page.rs") || path == "src/web/layout.rs" || belongs(path, "delivery"),
+        admits: |path| path.ends_with("/page.rs") || path.contains("/page/") || path == "src/web/layout.rs" || belongs(path, "delivery"),
     },
 ];
 

@@ -1,0 +1,253 @@
+//! The composition root: settings in, a running service out; start, drain, stop.
+
+pub mod data;
+pub mod keys;
+pub mod process;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App as Site, HttpServer, web};
+use anyhow::Context as _;
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use utoipa::OpenApi;
+
+use crate::clock::Clock;
+use crate::config::{Config, MailTransport};
+use crate::db::{Db, changes};
+use crate::delivery::mail::Mailbox;
+use crate::delivery::transport::Transport;
+use crate::delivery::worker::Courier;
+use crate::invitation::http::InFlight;
+use crate::keyring::Keyring;
+use crate::link::Links;
+use crate::net::smtp::{Options, SmtpRelay};
+use crate::random::Random;
+use crate::response::http::vote::Booth;
+use crate::response::lookup::Lookup;
+use crate::response::recorder::Recorder;
+use crate::response::rendered::Pages;
+use crate::routes;
+use crate::survey::cache::Cache;
+use crate::web::address::Proxies;
+use crate::web::limit::{Limits, PerMinute};
+use crate::web::metrics::Metrics;
+use crate::web::{Context, request};
+
+/// Requests under way may take this long to end; it leaves the recorder time within the ten seconds a stop may take.
+const DRAIN_S: u64 = 7;
+const REQUEST_HEAD: Duration = Duration::from_secs(5);
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// What a test replaces.
+pub struct Parts {
+    /// The clock.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// How mail leaves; by the settings where it is `None`.
+    pub transport: Option<Transport>,
+    /// Whether the outbox is served in the background, or only by [`App::deliver_due`].
+    pub delivers: bool,
+    /// Threads that answer requests; one for each core where it is `None`.
+    pub threads: Option<usize>,
+}
+
+impl Default for Parts {
+    /// The machine's clock and randomness, and everything by the settings.
+    fn default() -> Self {
+        Self { clock: Clock::System, random: machine_random(), transport: None, delivers: true, threads: None }
+    }
+}
+
+/// The kernel's randomness. Without it no secret would be one, so a kernel that refuses ends the process.
+#[must_use]
+#[expect(clippy::disallowed_methods, clippy::panic, reason = "this is the one place that asks the kernel for randomness")]
+pub fn machine_random() -> Random {
+    Random::new(|bytes| {
+        if let Err(error) = getrandom::fill(bytes) {
+            panic!("the kernel gives no randomness: {error}");
+        }
+    })
+}
+
+/// A running service.
+pub struct App {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// What its handlers share.
+    pub context: Arc<Context>,
+    booth: Option<web::Data<Booth>>,
+    courier: Arc<Courier>,
+    server: ServerHandle,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    draining: TaskTracker,
+}
+
+impl App {
+    /// Opens the database, reads or creates the secrets, and serves.
+    ///
+    /// # Errors
+    /// One line that says what cannot be opened, written or listened on, and what to do.
+    pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Self> {
+        let keyring = data::open_keyring(config, &parts.random)?;
+        let listener = listen(config.server.listen)?;
+        let address = listener.local_addr()?;
+        let db = data::open_database(config, &parts).await?;
+        let transport = parts.transport.clone().map_or_else(|| transport(config), Ok)?;
+        let context = Arc::new(context(config, &parts, (db, keyring, address))?);
+        let links = Links::new(&context.keyring);
+        let surveys = Arc::new(Cache::new(&context.db));
+        let (stop, tasks, draining) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+
+        let courier = Arc::new(courier(config, (&context, &links, &surveys), transport)?);
+        let (recorder, record) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
+        let (lookup, look_up) = Lookup::new(context.db.clone());
+        draining.spawn(record);
+        draining.spawn(look_up);
+        tasks.spawn(changes::relay(context.db.clone(), stop.clone()));
+        tasks.spawn(forget_idle(Arc::clone(&context), stop.clone()));
+        if parts.delivers {
+            let (courier, stop) = (Arc::clone(&courier), stop.clone());
+            tasks.spawn(async move { courier.run(stop).await });
+        }
+        let booth = web::Data::new(Booth { context: Arc::clone(&context), links: links.clone(), lookup, recorder, surveys, pages: Pages::default() });
+        let server = serve(config, parts.threads, listener, (web::Data::from(Arc::clone(&context)), web::Data::new(links), booth.clone()), &draining)?;
+        Ok(Self { address, context, booth: Some(booth), courier, server, stop, tasks, draining })
+    }
+
+    /// Sends everything that is due now; answers how many attempts that took.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn deliver_due(&self) -> anyhow::Result<usize> {
+        Ok(self.courier.deliver_due().await?)
+    }
+
+    /// Waits until every opening noted so far is stored.
+    pub async fn flush(&self) {
+        if let Some(booth) = &self.booth {
+            booth.recorder.flush().await;
+        }
+    }
+
+    /// Takes no more requests, ends those under way, stores every vote that was taken, and closes the database.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        self.server.stop(true).await;
+        // The recorder ends once nobody can hand it a vote any more.
+        self.booth.take();
+        self.draining.close();
+        self.draining.wait().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.courier.transport.close().await;
+        self.context.db.close().await;
+    }
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}; choose another address or port with server.listen"))
+}
+
+fn transport(config: &Config) -> anyhow::Result<Transport> {
+    Ok(match config.mail.transport {
+        MailTransport::Folder => Transport::Folder(config.mail_dir()),
+        MailTransport::Smtp => {
+            let options = Options { max_connections: config.mail.max_connections, ..Options::default() };
+            Transport::Smtp(SmtpRelay::from_url(config.mail.smtp_url.expose_secret(), options).context("mail.smtp_url")?)
+        }
+    })
+}
+
+fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring, SocketAddr)) -> anyhow::Result<Context> {
+    let public_url = match config.server.public_url.as_str() {
+        "" => format!("http://{address}"),
+        url => url.to_owned(),
+    };
+    let mail_goes_to = match config.mail.transport {
+        MailTransport::Folder => config.mail_dir().display().to_string(),
+        MailTransport::Smtp => "a mail server".to_owned(),
+    };
+    let limits = PerMinute {
+        votes_per_client: config.limits.votes_per_client_per_minute,
+        votes_per_link: config.limits.votes_per_link_per_minute,
+        api_per_key: config.limits.api_per_key_per_minute,
+    };
+    let proxies = config.server.trusted_proxies.iter().map(|range| range.parse()).collect::<Result<_, _>>().context("server.trusted_proxies")?;
+    Ok(Context {
+        db,
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        keyring,
+        metrics: Metrics::default(),
+        limits: Limits::new(limits),
+        proxies: Proxies::new(proxies),
+        public_url,
+        root_key: Some(config.auth.root_key.clone()).filter(|key| !key.expose_secret().is_empty()),
+        mail_goes_to,
+    })
+}
+
+fn courier(config: &Config, (context, links, surveys): (&Arc<Context>, &Links, &Arc<Cache>), transport: Transport) -> anyhow::Result<Courier> {
+    let reply_to = Some(&config.mail.reply_to).filter(|text| !text.is_empty());
+    Ok(Courier {
+        context: Arc::clone(context),
+        links: links.clone(),
+        surveys: Arc::clone(surveys),
+        transport,
+        from: Mailbox::parse(&config.mail.from).context("mail.from")?,
+        reply_to: reply_to.map(|text| Mailbox::parse(text)).transpose().context("mail.reply_to")?,
+        retry_schedule_ms: config.mail.retry_schedule_ms.clone(),
+        at_once: i64::try_from(config.mail.max_connections)?,
+    })
+}
+
+type Shared = (web::Data<Context>, web::Data<Links>, web::Data<Booth>);
+
+fn serve(config: &Config, threads: Option<usize>, listener: TcpListener, shared: Shared, draining: &TaskTracker) -> anyhow::Result<ServerHandle> {
+    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let document = web::Data::new(Arc::new(routes::Document::openapi()));
+    let in_flight = web::Data::new(InFlight::default());
+    let server = HttpServer::new(move || {
+        let (context, links, booth) = shared.clone();
+        Site::new()
+            .app_data(context)
+            .app_data(links)
+            .app_data(booth)
+            .app_data(document.clone())
+            .app_data(in_flight.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(request::around))
+    })
+    .workers(threads)
+    .max_connections(config.server.max_connections.div_ceil(threads))
+    .client_request_timeout(REQUEST_HEAD)
+    .shutdown_timeout(DRAIN_S)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    draining.spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    });
+    Ok(handle)
+}
+
+async fn forget_idle(context: Arc<Context>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(FORGET_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => context.limits.forget_idle(),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The only SQL about what a message says.
+
+use crate::clock::Timestamp;
+use crate::db::{FromRow, Json, Result, Session, on_engine};
+use crate::i18n::Locale;
+use crate::intake::{Agent, Ticket};
+use crate::invitation::{InvitationId, State};
+use crate::survey::SurveyId;
+
+/// What an invitation's mail is composed from.
+#[derive(Debug, FromRow)]
+pub struct Letter {
+    /// The survey.
+    pub survey_id: SurveyId,
+    /// What has become of the invitation.
+    pub state: State,
+    /// Until when it can be answered.
+    pub expires_at: Timestamp,
+    /// When it was decided: the date of the mail, the same at every attempt.
+    pub created_at: Timestamp,
+    /// The customer's language, where it is one of ours.
+    pub locale: Option<Locale>,
+    /// The customer's address, unless it was erased.
+    pub email: Option<String>,
+    /// The customer's name.
+    pub name: Option<String>,
+    /// The ticket.
+    pub ticket: Json<Ticket>,
+    /// Who helped.
+    pub agent: Json<Agent>,
+    /// Whether mail to the customer is suppressed.
+    pub is_suppressed: bool,
+}
+
+/// What the mail of an invitation is composed from, as it is now.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn find_letter(session: &mut impl Session, id: InvitationId) -> Result<Option<Letter>> {
+    on_engine!(session, |conn| {
+        sqlx::query_as(
+            "SELECT invitation.survey_id, invitation.state, invitation.expires_at, invitation.created_at, invitation.locale, customer.email, customer.name,
+                 interaction.ticket, interaction.agent,
+                 EXISTS (SELECT 1 FROM suppression WHERE suppression.identity = customer.identity) AS is_suppressed
+             FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN customer ON customer.id = invitation.customer_id
+             WHERE invitation.id = $1",
+        )
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+    })
+}

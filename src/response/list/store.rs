@@ -1,0 +1,107 @@
+//! The only SQL that lists responses.
+
+use super::{Filter, Listed};
+use crate::clock::Timestamp;
+use crate::db::{Result, Session, on_engine};
+use crate::response::ResponseId;
+
+macro_rules! listed {
+    ($rest:expr) => {
+        concat!(
+            "SELECT response.id, survey.slug, survey.metric, response.score, response.raw, response.comment, response.consent, response.locale,
+                 response.via, response.status, response.published, response.excluded, response.version_count, response.first_answered_at,
+                 response.answered_at, response.interaction_id, interaction.ticket, interaction.agent, interaction.team, interaction.channel,
+                 interaction.tags, interaction.touchpoint, customer.email, customer.phone, customer.name, customer.ref AS reference,
+                 interaction.locale AS customer_locale
+             FROM response JOIN survey ON survey.id = response.survey_id JOIN interaction ON interaction.id = response.interaction_id
+                 LEFT JOIN customer ON customer.id = interaction.customer_id
+             WHERE ",
+            $rest
+        )
+    };
+}
+
+macro_rules! filtered {
+    ($tag:literal, $beyond:literal, $order:literal) => {
+        listed!(concat!(
+            "($1 IS NULL OR response.survey_id = $1) AND ($2 IS NULL OR response.day >= $2) AND ($3 IS NULL OR response.day <= $3)
+             AND ($4 IS NULL OR interaction.agent_key = $4) AND ($5 IS NULL OR interaction.team = $5) AND ($6 IS NULL OR interaction.channel = $6)
+             AND ($7 IS NULL OR ",
+            $tag,
+            ") AND ($8 IS NULL OR response.score >= $8) AND ($9 IS NULL OR response.score <= $9)
+             AND ($10 IS NULL OR (response.comment IS NOT NULL) = $10) AND ($11 IS NULL OR response.status = $11)
+             AND ($12 IS NULL OR LOWER(response.comment) LIKE $12 ESCAPE '\\') AND ($13 IS NULL OR (response.excluded IS NULL) = $13)
+             AND ($14 IS NULL OR (response.first_answered_at, response.id) ",
+            $beyond,
+            " ($14, $15)) ORDER BY ",
+            $order,
+            " LIMIT $16"
+        ))
+    };
+}
+
+macro_rules! both_orders {
+    ($tag:literal) => {
+        (
+            filtered!($tag, "<", "response.first_answered_at DESC, response.id DESC"),
+            filtered!($tag, ">", "response.first_answered_at, response.id"),
+        )
+    };
+}
+
+const SQLITE: (&str, &str) = both_orders!("EXISTS (SELECT 1 FROM json_each(interaction.tags) AS tag WHERE tag.value = $7)");
+const POSTGRES: (&str, &str) = both_orders!("CAST(interaction.tags AS jsonb) @> jsonb_build_array($7)");
+const ONE: &str = listed!("response.id = $1");
+
+/// Responses that meet every condition, beyond the one at `after`.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn list(session: &mut impl Session, filter: &Filter, after: Option<(Timestamp, ResponseId)>, limit: i64) -> Result<Vec<Listed>> {
+    let sql = if filter.oldest_first {
+        session.pick(SQLITE.1, POSTGRES.1)
+    } else {
+        session.pick(SQLITE.0, POSTGRES.0)
+    };
+    let words = filter.words.as_deref().map(pattern);
+    on_engine!(session, |conn| {
+        sqlx::query_as(sql)
+            .bind(filter.survey)
+            .bind(filter.from)
+            .bind(filter.to)
+            .bind(&filter.agent)
+            .bind(&filter.team)
+            .bind(&filter.channel)
+            .bind(&filter.tag)
+            .bind(filter.score_min)
+            .bind(filter.score_max)
+            .bind(filter.with_comment)
+            .bind(filter.status)
+            .bind(words)
+            .bind(filter.counted)
+            .bind(after.map(|(at, _)| at))
+            .bind(after.map(|(_, id)| id))
+            .bind(limit)
+            .fetch_all(conn)
+            .await
+    })
+}
+
+/// The words anywhere in a comment; `%` and `_` stand for themselves.
+fn pattern(words: &str) -> String {
+    let escaped: String = words
+        .trim()
+        .to_lowercase()
+        .chars()
+        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect();
+    format!("%{escaped}%")
+}
+
+/// The response with this id.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn find(session: &mut impl Session, id: ResponseId) -> Result<Option<Listed>> {
+    on_engine!(session, |conn| sqlx::query_as(ONE).bind(id).fetch_optional(conn).await)
+}

@@ -1,0 +1,140 @@
+//! Every URL of the product on one page, and the OpenAPI document of those that programs use.
+
+use actix_web::dev::Handler;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, PayloadConfig, ServiceConfig};
+use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::web::problem::{Kind, Problem};
+use crate::web::operations;
+use crate::{intake, invitation, response, survey};
+
+/// The largest body of an API request, in bytes.
+const API_BODY: usize = 256 * 1024;
+/// The largest body of a help desk's event, in bytes.
+const HOOK_BODY: usize = 1024 * 1024;
+
+/// Registers every URL.
+pub fn configure(config: &mut ServiceConfig) {
+    config.app_data(PayloadConfig::new(API_BODY));
+    config.app_data(web::QueryConfig::default().error_handler(|error, _| query_problem(&error.to_string()).into()));
+    config.app_data(web::PathConfig::default().error_handler(|_, _| Problem::new(Kind::NotFound).into()));
+    customers(config);
+    programs(config);
+    config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::of_status(StatusCode::NOT_FOUND)) }));
+}
+
+/// What customers and visitors open.
+fn customers(config: &mut ServiceConfig) {
+    use response::http::{unsubscribe, vote};
+    config
+        .service(at("/s/{token}", vec![get(vote::open), post(vote::send)]))
+        .service(at("/s/{token}/touch", vec![post(vote::touch)]))
+        .service(at("/s/{token}/{score}", vec![get(vote::open_with_score)]))
+        .service(at("/u/{token}", vec![get(unsubscribe::ask), post(unsubscribe::act)]));
+}
+
+/// What help desks, programs and operators call.
+fn programs(config: &mut ServiceConfig) {
+    use invitation::http as interactions;
+    use response::http::list as responses;
+    use {intake::http as sources, survey::http as surveys};
+    config
+        .service(at("/hooks/{source_id}", vec![get(interactions::look), post(interactions::hook)]).app_data(PayloadConfig::new(HOOK_BODY)))
+        .service(at("/api/v1/surveys", vec![get(surveys::list), post(surveys::create)]))
+        .service(at("/api/v1/surveys/{slug}", vec![get(surveys::show), patch(surveys::change)]))
+        .service(at("/api/v1/surveys/{slug}/archive", vec![post(surveys::archive)]))
+        .service(at("/api/v1/sources", vec![get(sources::index), post(sources::create)]))
+        .service(at("/api/v1/sources/{id}", vec![delete(sources::delete)]))
+        .service(at("/api/v1/interactions", vec![post(interactions::create)]))
+        .service(at("/api/v1/responses", vec![get(responses::index)]))
+        .service(at("/api/v1/responses/{id}", vec![get(responses::show)]))
+        .service(at("/healthz", vec![get(operations::healthz)]))
+        .service(at("/readyz", vec![get(operations::readyz)]))
+        .service(at("/metrics", vec![get(operations::metrics)]))
+        .service(at("/openapi.json", vec![get(operations::openapi)]));
+}
+
+/// The API as OpenAPI 3.1, gathered from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "nabz", description = "Asks one question after an interaction, collects the answer, and shows what the answers say."),
+    modifiers(&Security),
+    paths(
+        survey::http::list, survey::http::create, survey::http::show, survey::http::change, survey::http::archive,
+        intake::http::index, intake::http::create, intake::http::delete,
+        invitation::http::hook, invitation::http::create,
+        response::http::list::index, response::http::list::show,
+        operations::healthz, operations::readyz, operations::metrics, operations::openapi,
+    )
+)]
+pub struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("key", scheme);
+    }
+}
+
+/// A method with its handler.
+type Verb = (&'static str, Route);
+
+/// A URL with what it answers; any other method is 405 and names those that it takes.
+fn at(path: &str, verbs: Vec<Verb>) -> Resource {
+    let allowed: Vec<&str> = verbs.iter().map(|(methods, _)| *methods).collect();
+    let allowed = allowed.join(", ");
+    let resource = verbs.into_iter().fold(web::resource(path), |resource, (_, route)| resource.route(route));
+    resource.default_service(web::to(move || {
+        let problem = Problem::new(Kind::MethodNotAllowed).allow(&allowed);
+        async move { Err::<HttpResponse, _>(problem) }
+    }))
+}
+
+/// GET, and HEAD with the same headers and no body.
+fn get<F, A>(handler: F) -> Verb
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    ("GET, HEAD", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
+}
+
+fn post<F, A>(handler: F) -> Verb
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    ("POST", web::post().to(handler))
+}
+
+fn patch<F, A>(handler: F) -> Verb
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    ("PATCH", web::patch().to(handler))
+}
+
+fn delete<F, A>(handler: F) -> Verb
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    ("DELETE", web::delete().to(handler))
+}
+
+/// A query that cannot be read, with the parameter's name where the message tells it.
+fn query_problem(message: &str) -> Problem {
+    let message = message.strip_prefix("Query deserialize error: ").unwrap_or(message);
+    let field = message.split('`').nth(1).filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
+    Problem::field(field.unwrap_or("query"), message)
+}

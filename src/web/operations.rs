@@ -1,0 +1,50 @@
+//! What operators ask: is it alive, is it ready, what has it counted, what is its API.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use utoipa::openapi::OpenApi;
+
+use super::problem::{Problem, ProblemBody};
+use super::Context;
+use crate::outbox;
+
+/// Alive
+#[utoipa::path(get, path = "/healthz", tag = "Operations", responses((status = 200, description = "The process answers")))]
+pub(crate) fn healthz() -> Ready<HttpResponse> {
+    ready(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n"))
+}
+
+/// Ready: the database is writable and its tables are those of this program
+#[utoipa::path(get, path = "/readyz", tag = "Operations",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready", body = ProblemBody)))]
+pub(crate) async fn readyz(context: Data<Context>) -> Result<HttpResponse, Problem> {
+    match context.db.check().await {
+        Ok(()) => Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n")),
+        Err(error) => {
+            tracing::warn!(cause = format!("{error:#}"), "not ready");
+            Err(Problem::unavailable())
+        }
+    }
+}
+
+/// Counters for a Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, description = "`OpenMetrics` text", content_type = "application/openmetrics-text")))]
+pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Problem> {
+    let mut read = context.db.read().await?;
+    let waiting = outbox::store::waiting(&mut read).await?;
+    let due = outbox::store::next_due(&mut read).await?;
+    let oldest = due.map_or(0, |due| context.clock.now().since(due).max(0) / 1000);
+    context.metrics.outbox(waiting, oldest);
+    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(context.metrics.text()))
+}
+
+/// This API as OpenAPI 3.1
+#[utoipa::path(get, path = "/openapi.json", tag = "Operations", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
+pub(crate) fn openapi(document: Data<Arc<OpenApi>>) -> Ready<HttpResponse> {
+    let text = serde_json::to_string(document.as_ref().as_ref()).unwrap_or_default();
+    ready(HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-cache")).body(text))
+}
