@@ -17,6 +17,8 @@ mod after;
 mod notice;
 mod scale;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod unsubscribe;
 
 pub use after::{ConfirmView, ThanksView, confirm, thanks};
