@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as Site, HttpServer, web};
 use anyhow::Context as _;
 use secrecy::ExposeSecret;
@@ -42,7 +42,7 @@ use crate::web::{Context, request};
 /// Requests under way may take this long to end; it leaves the recorder time within the ten seconds a stop may take.
 const DRAIN_S: u64 = 7;
 const REQUEST_HEAD: Duration = Duration::from_secs(5);
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// What a test replaces.
 pub struct Parts {
@@ -61,13 +61,26 @@ pub struct Parts {
 impl Default for Parts {
     /// The machine's clock and randomness, and everything by the settings.
     fn default() -> Self {
-        Self { clock: Clock::System, random: machine_random(), transport: None, delivers: true, threads: None }
+        Self {
+            clock: Clock::System,
+            random: machine_random(),
+            transport: None,
+            delivers: true,
+            threads: None,
+        }
     }
 }
 
-/// The kernel's randomness. Without it no secret would be one, so a kernel that refuses ends the process.
+/// The kernel's randomness.
+///
+/// # Panics
+/// When the kernel refuses: without randomness no secret would be one.
 #[must_use]
-#[expect(clippy::disallowed_methods, clippy::panic, reason = "this is the one place that asks the kernel for randomness")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "this is the one place that asks the kernel for randomness"
+)]
 pub fn machine_random() -> Random {
     Random::new(|bytes| {
         if let Err(error) = getrandom::fill(bytes) {
@@ -107,19 +120,41 @@ impl App {
         let (stop, tasks, draining) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
 
         let courier = Arc::new(courier(config, (&context, &links, &surveys), transport)?);
-        let (recorder, record) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
-        let (lookup, look_up) = Lookup::new(context.db.clone());
-        draining.spawn(record);
-        draining.spawn(look_up);
+        let (recorder, serve_votes) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
+        let (lookup, serve_pages) = Lookup::new(context.db.clone());
+        draining.spawn(serve_votes);
+        draining.spawn(serve_pages);
         tasks.spawn(changes::relay(context.db.clone(), stop.clone()));
         tasks.spawn(forget_idle(Arc::clone(&context), stop.clone()));
         if parts.delivers {
             let (courier, stop) = (Arc::clone(&courier), stop.clone());
             tasks.spawn(async move { courier.run(stop).await });
         }
-        let booth = web::Data::new(Booth { context: Arc::clone(&context), links: links.clone(), lookup, recorder, surveys, pages: Pages::default() });
-        let server = serve(config, parts.threads, listener, (web::Data::from(Arc::clone(&context)), web::Data::new(links), booth.clone()), &draining)?;
-        Ok(Self { address, context, booth: Some(booth), courier, server, stop, tasks, draining })
+        let booth = web::Data::new(Booth {
+            context: Arc::clone(&context),
+            links: links.clone(),
+            lookup,
+            recorder,
+            surveys,
+            pages: Pages::default(),
+        });
+        let server = serve(
+            config,
+            parts.threads,
+            listener,
+            (web::Data::from(Arc::clone(&context)), web::Data::new(links), booth.clone()),
+            &draining,
+        )?;
+        Ok(Self {
+            address,
+            context,
+            booth: Some(booth),
+            courier,
+            server,
+            stop,
+            tasks,
+            draining,
+        })
     }
 
     /// Sends everything that is due now; answers how many attempts that took.
@@ -160,7 +195,10 @@ fn transport(config: &Config) -> anyhow::Result<Transport> {
     Ok(match config.mail.transport {
         MailTransport::Folder => Transport::Folder(config.mail_dir()),
         MailTransport::Smtp => {
-            let options = Options { max_connections: config.mail.max_connections, ..Options::default() };
+            let options = Options {
+                max_connections: config.mail.max_connections,
+                ..Options::default()
+            };
             Transport::Smtp(SmtpRelay::from_url(config.mail.smtp_url.expose_secret(), options).context("mail.smtp_url")?)
         }
     })
@@ -180,7 +218,13 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         votes_per_link: config.limits.votes_per_link_per_minute,
         api_per_key: config.limits.api_per_key_per_minute,
     };
-    let proxies = config.server.trusted_proxies.iter().map(|range| range.parse()).collect::<Result<_, _>>().context("server.trusted_proxies")?;
+    let proxies = config
+        .server
+        .trusted_proxies
+        .iter()
+        .map(|range| range.parse())
+        .collect::<Result<_, _>>()
+        .context("server.trusted_proxies")?;
     Ok(Context {
         db,
         clock: parts.clock.clone(),
@@ -195,7 +239,11 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
     })
 }
 
-fn courier(config: &Config, (context, links, surveys): (&Arc<Context>, &Links, &Arc<Cache>), transport: Transport) -> anyhow::Result<Courier> {
+fn courier(
+    config: &Config,
+    (context, links, surveys): (&Arc<Context>, &Links, &Arc<Cache>),
+    transport: Transport,
+) -> anyhow::Result<Courier> {
     let reply_to = Some(&config.mail.reply_to).filter(|text| !text.is_empty());
     Ok(Courier {
         context: Arc::clone(context),
@@ -211,7 +259,13 @@ fn courier(config: &Config, (context, links, surveys): (&Arc<Context>, &Links, &
 
 type Shared = (web::Data<Context>, web::Data<Links>, web::Data<Booth>);
 
-fn serve(config: &Config, threads: Option<usize>, listener: TcpListener, shared: Shared, draining: &TaskTracker) -> anyhow::Result<ServerHandle> {
+fn serve(
+    config: &Config,
+    threads: Option<usize>,
+    listener: TcpListener,
+    shared: Shared,
+    draining: &TaskTracker,
+) -> anyhow::Result<ServerHandle> {
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let document = web::Data::new(Arc::new(routes::Document::openapi()));
     let in_flight = web::Data::new(InFlight::default());
@@ -224,6 +278,7 @@ fn serve(config: &Config, threads: Option<usize>, listener: TcpListener, shared:
             .app_data(document.clone())
             .app_data(in_flight.clone())
             .configure(routes::configure)
+            .wrap(Compress::default())
             .wrap(from_fn(request::around))
     })
     .workers(threads)

@@ -9,7 +9,6 @@ use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -236,7 +235,7 @@ enum Answer {
 }
 
 /// Receive an event of a help desk, signed as its kind signs
-#[utoipa::path(post, path = "/hooks/{source_id}", tag = "Hooks", params(("source_id" = SourceId, Path)), request_body = Value,
+#[utoipa::path(post, path = "/hooks/{source_id}", tag = "Hooks", params(("source_id" = SourceId, Path)), request_body = Object,
     responses((status = 200, description = "Received; several events answer `{\"outcome\":\"batch\",\"items\":[…]}`", body = HookAnswer),
         (status = 400, description = "The body cannot be read; it is kept", body = ProblemBody),
         (status = 401, description = "Missing or wrong signature", body = ProblemBody), (status = 503, description = "Come back after `Retry-After` seconds", body = ProblemBody)))]

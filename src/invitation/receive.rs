@@ -197,7 +197,7 @@ pub async fn count_sent(tx: &mut Tx, survey: &Survey, id: InvitationId, now: Tim
         ..Counts::default()
     };
     let mut changes = tally::Changes::default();
-    changes.add(survey.id, day, &cohort.group, &cohort.tags, &counts);
+    changes.add((survey.id, day), (&cohort.group, &cohort.tags), &counts);
     tally::store::add(tx, &changes).await
 }
 

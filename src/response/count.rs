@@ -137,13 +137,11 @@ impl Ballot {
 
     fn first(&mut self, survey: &Survey, new: Answer, counts: &mut tally::Changes) -> Effect {
         self.state = State::Answered;
-        counts.add(survey.id, new.day, &self.group, &self.tags, &weigh(&new, 1));
+        counts.add((survey.id, new.day), (&self.group, &self.tags), &weigh(&new, 1));
         if let Some(day) = self.sent_day {
             counts.add(
-                survey.id,
-                day,
-                &self.group,
-                &self.tags,
+                (survey.id, day),
+                (&self.group, &self.tags),
                 &Counts {
                     answered: 1,
                     ..Counts::default()
@@ -182,8 +180,8 @@ impl Ballot {
         if !is_same {
             next.versions += 1;
             if !old.is_excluded {
-                counts.add(survey.id, old.day, &self.group, &self.tags, &weigh(&old, -1));
-                counts.add(survey.id, next.day, &self.group, &self.tags, &weigh(&next, 1));
+                counts.add((survey.id, old.day), (&self.group, &self.tags), &weigh(&old, -1));
+                counts.add((survey.id, next.day), (&self.group, &self.tags), &weigh(&next, 1));
             }
         }
         self.answer = Some(next);

@@ -25,7 +25,6 @@ pub struct Busy;
 
 impl Lookup {
     /// A lookup and the loop that serves it until every copy of it is dropped.
-    #[must_use]
     pub fn new(db: Db) -> (Self, impl Future<Output = ()>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (Self(sender), serve(db, receiver))

@@ -56,7 +56,6 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder and the loop that serves it until every copy of it is dropped and the last vote is answered.
     /// `batch` is how many votes one transaction holds at most.
-    #[must_use]
     pub fn new(context: Arc<Context>, surveys: Arc<Cache>, batch: usize) -> (Self, impl Future<Output = ()>) {
         let (votes, vote_queue) = mpsc::channel(QUEUE);
         let (notes, note_queue) = mpsc::channel(OPENS);

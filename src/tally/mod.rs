@@ -81,7 +81,7 @@ pub struct Changes(BTreeMap<Cell, Counts>);
 
 impl Changes {
     /// Adds counts to a day of a group, once for everything and once for each tag.
-    pub fn add(&mut self, survey: SurveyId, day: i32, group: &Group, tags: &[String], counts: &Counts) {
+    pub fn add(&mut self, (survey, day): (SurveyId, i32), (group, tags): (&Group, &[String]), counts: &Counts) {
         if counts.is_zero() {
             return;
         }

@@ -8,8 +8,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use utoipa::openapi::OpenApi;
 
-use super::problem::{Problem, ProblemBody};
 use super::Context;
+use super::problem::{Problem, ProblemBody};
 use crate::outbox;
 
 /// Alive
@@ -39,12 +39,18 @@ pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Prob
     let due = outbox::store::next_due(&mut read).await?;
     let oldest = due.map_or(0, |due| context.clock.now().since(due).max(0) / 1000);
     context.metrics.outbox(waiting, oldest);
-    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(context.metrics.text()))
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(context.metrics.text()))
 }
 
 /// This API as OpenAPI 3.1
 #[utoipa::path(get, path = "/openapi.json", tag = "Operations", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
-pub(crate) fn openapi(document: Data<Arc<OpenApi>>) -> Ready<HttpResponse> {
+#[expect(clippy::unused_async, reason = "handlers are async, and this one takes its argument by value")]
+pub(crate) async fn openapi(document: Data<Arc<OpenApi>>) -> HttpResponse {
     let text = serde_json::to_string(document.as_ref().as_ref()).unwrap_or_default();
-    ready(HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-cache")).body(text))
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .body(text)
 }

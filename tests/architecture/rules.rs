@@ -127,7 +127,9 @@ const HOMES: [Home; 5] = [
     Home {
         krate: "actix",
         place: "web/, */http.rs, routes.rs and app.rs",
-        admits: |path| belongs(path, "web") || path.ends_with("/http.rs") || path.contains("/http/") || belongs(path, "routes") || belongs(path, "app"),
+        admits: |path| {
+            belongs(path, "web") || path.ends_with("/http.rs") || path.contains("/http/") || belongs(path, "routes") || belongs(path, "app")
+        },
     },
     Home {
         krate: "lettre",
