@@ -1,10 +1,9 @@
-//! Reads a JSON body: what cannot be read is 400, what is not valid is 422 and names the field.
+//! Reads a JSON body, whatever its content type says: what cannot be read is 400, what is not valid is 422 and names the field.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
 
@@ -24,24 +23,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_none_or(|value| value.to_str().is_ok_and(is_json));
         let bytes = web::Bytes::from_request(request, payload);
         Box::pin(async move {
-            if !json {
-                return Err(Problem::new(Kind::UnsupportedMedia).detail("Send JSON with the content type application/json."));
-            }
             let raw = bytes.await.map_err(|error| Problem::of_status(error.error_response().status()))?;
             Ok(Self { value: read(&raw)?, raw })
         })
     }
-}
-
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
 }
 
 /// Reads JSON into `T`.

@@ -46,7 +46,6 @@ pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Prob
 
 /// This API as OpenAPI 3.1
 #[utoipa::path(get, path = "/openapi.json", tag = "Operations", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
-#[expect(clippy::unused_async, reason = "handlers are async, and this one takes its argument by value")]
 pub(crate) async fn openapi(document: Data<Arc<OpenApi>>) -> HttpResponse {
     let text = serde_json::to_string(document.as_ref().as_ref()).unwrap_or_default();
     HttpResponse::Ok()

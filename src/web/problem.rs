@@ -44,7 +44,6 @@ kinds! {
     Conflict         = "conflict"           409 "This contradicts what is stored";
     Gone             = "gone"               410 "This is over";
     TooLarge         = "too_large"          413 "The request is too large";
-    UnsupportedMedia = "unsupported_media"  415 "This content type is not understood";
     Unprocessable    = "unprocessable"      422 "Something in the request is not valid";
     TooManyRequests  = "too_many_requests"  429 "Too many requests";
     Internal         = "internal"           500 "Something went wrong here";
