@@ -228,6 +228,6 @@ impl Courier {
             Settlement::Cancelled(reason) => ("cancelled", reason.as_str()),
         };
         self.context.metrics.delivery(outcome);
-        tracing::info!(message = %message.id, invitation = %message.subject_id, attempt = message.attempt_count, outcome, reason, at = %now, "settled");
+        tracing::info!(outbox = %message.id, invitation = %message.subject_id, attempt = message.attempt_count, outcome, reason, at = %now, "settled");
     }
 }

@@ -156,7 +156,7 @@ mod tests {
         (Reason::Unsubscribed, |facts| facts.suppressed = Some(Reason::Unsubscribed)),
         (Reason::TooOld, |facts| facts.closed_at = Some(facts.now.plus_days(-8))),
         (Reason::QuietPeriod, |facts| {
-            facts.asked_same_metric_at = Some(facts.now.plus_days(-6))
+            facts.asked_same_metric_at = Some(facts.now.plus_days(-6));
         }),
         (Reason::QuietAny, |facts| facts.asked_any_at = Some(facts.now.plus_millis(-1))),
     ];
