@@ -14,6 +14,7 @@ pub mod metric;
 pub mod net;
 pub mod outbox;
 pub mod random;
+pub mod report;
 pub mod response;
 pub mod routes;
 pub mod survey;

@@ -88,6 +88,15 @@ impl Figures {
     }
 }
 
+/// The year and month (1 to 12) of a day in the Jalali calendar; the Gregorian ones for a day that no calendar knows.
+#[must_use]
+pub fn jalali_month(day: NaiveDate) -> (i32, u32) {
+    iso(day).map_or((day.year(), day.month()), |date| {
+        let date = date.to_calendar(Persian);
+        (date.year().extended_year(), u32::from(date.month().ordinal))
+    })
+}
+
 fn iso(day: NaiveDate) -> Option<Date<Iso>> {
     let month = u8::try_from(day.month()).ok()?;
     let day_of_month = u8::try_from(day.day()).ok()?;
@@ -138,6 +147,14 @@ mod tests {
         let figures = Figures::new(Locale::En);
         assert_eq!(figures.decimal(f64::NAN, 1), "–");
         assert_eq!(figures.percent(f64::INFINITY, 1), "–");
+    }
+
+    #[test]
+    fn a_jalali_year_begins_in_march() {
+        let month = |year, month, day| super::jalali_month(NaiveDate::from_ymd_opt(year, month, day).unwrap());
+        assert_eq!(month(2026, 3, 20), (1404, 12));
+        assert_eq!(month(2026, 3, 21), (1405, 1));
+        assert_eq!(month(2026, 11, 21), (1405, 8));
     }
 
     #[test]

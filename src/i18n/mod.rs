@@ -9,6 +9,7 @@ mod message;
 mod tag;
 mod texts;
 
+pub use figures::jalali_month;
 pub use message::{Messages, messages, plain};
 pub use tag::{ascii_digits, negotiate};
 

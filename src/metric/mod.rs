@@ -11,7 +11,7 @@ use crate::db::text_enum;
 pub use difference::{Difference, Verdict, difference};
 pub use histogram::{Bands, Histogram};
 pub use interval::{Interval, interval, wilson};
-pub use score::{headline, mean};
+pub use score::{headline, mean, percentage};
 
 text_enum! {
     /// What a survey measures.

@@ -10,6 +10,12 @@ pub fn one_decimal(figure: f64) -> f64 {
     half_away(figure * 10.0) / 10.0
 }
 
+/// A figure with two decimals, half away from zero; never -0.
+#[must_use]
+pub fn two_decimals(figure: f64) -> f64 {
+    half_away(figure * 100.0) / 100.0
+}
+
 /// A figure as a whole number, half away from zero; never -0. Not a number gives 0.
 #[must_use]
 #[expect(
@@ -68,6 +74,10 @@ mod tests {
     fn what_is_no_tie_goes_to_the_nearer() {
         assert_eq!((whole(28.499_999), whole(-28.499_999)), (28, -28));
         assert_eq!((one_decimal(33.333_333), one_decimal(66.666_667)), (33.3, 66.7));
+        assert_eq!(
+            (two_decimals(7.845), two_decimals(4.333_333), two_decimals(-0.001)),
+            (7.85, 4.33, 0.0)
+        );
     }
 
     #[test]

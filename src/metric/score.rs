@@ -22,6 +22,12 @@ pub fn mean(metric: Metric, answers: &Histogram) -> Option<f64> {
     (n > 0).then(|| sum / float(n))
 }
 
+/// `part` of `whole` in percent. None where the whole is 0.
+#[must_use]
+pub fn percentage(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * float(part) / float(whole))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -56,7 +56,8 @@ impl Counts {
         *self == Self::default()
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds other counts to these.
+    pub fn add(&mut self, other: &Self) {
         for (mine, its) in self.scores.iter_mut().zip(other.scores) {
             *mine += its;
         }

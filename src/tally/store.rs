@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::{Changes, Counts, Group};
 use crate::db::changes::Change;
 use crate::db::{Result, Session, Tx, on_engine};
-use crate::survey::SurveyId;
 
 /// One changed cell as both engines read it from JSON.
 #[derive(Serialize)]
@@ -80,108 +79,4 @@ fn row<'a>(((survey, tag, day, group), counts): (&'a super::Cell, &'a Counts)) -
         delivered: counts.delivered,
         answered: counts.answered,
     }
-}
-
-/// One stored cell of a survey, its tag and day beside its group.
-#[derive(Debug, Clone)]
-pub struct Tally {
-    /// The tag it counts; empty when it counts everything.
-    pub tag: String,
-    /// Days since 1970-01-01.
-    pub day: i32,
-    /// The group it counts.
-    pub group: Group,
-    /// What it counts.
-    pub counts: Counts,
-}
-
-#[derive(sqlx::FromRow)]
-struct Stored {
-    tag: String,
-    day: i32,
-    agent: String,
-    team: String,
-    channel: String,
-    touchpoint: String,
-    locale: String,
-    source: String,
-    segment: String,
-    product: String,
-    n0: i64,
-    n1: i64,
-    n2: i64,
-    n3: i64,
-    n4: i64,
-    n5: i64,
-    n6: i64,
-    n7: i64,
-    n8: i64,
-    n9: i64,
-    n10: i64,
-    comment_count: i64,
-    delivered_count: i64,
-    answered_count: i64,
-}
-
-impl From<Stored> for Tally {
-    fn from(row: Stored) -> Self {
-        Self {
-            tag: row.tag,
-            day: row.day,
-            group: Group {
-                agent: row.agent,
-                team: row.team,
-                channel: row.channel,
-                touchpoint: row.touchpoint,
-                locale: row.locale,
-                source: row.source,
-                segment: row.segment,
-                product: row.product,
-            },
-            counts: Counts {
-                scores: [
-                    row.n0, row.n1, row.n2, row.n3, row.n4, row.n5, row.n6, row.n7, row.n8, row.n9, row.n10,
-                ],
-                comments: row.comment_count,
-                delivered: row.delivered_count,
-                answered: row.answered_count,
-            },
-        }
-    }
-}
-
-/// Which cells of a survey are read.
-#[derive(Debug, Clone, Copy)]
-pub enum Tags<'a> {
-    /// The cells that count everything.
-    Untagged,
-    /// The cells of one tag.
-    One(&'a str),
-    /// The cells of every tag, each answer as often as it has tags.
-    Each,
-}
-
-const READ_ONE: &str = "SELECT * FROM tally WHERE survey_id = $1 AND tag = $2 AND day BETWEEN $3 AND $4";
-const READ_EACH: &str = "SELECT * FROM tally WHERE survey_id = $1 AND tag > $2 AND day BETWEEN $3 AND $4";
-
-/// The cells of a survey from the first to the last day, both included.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn list(session: &mut impl Session, survey: SurveyId, tags: Tags<'_>, days: (i32, i32)) -> Result<Vec<Tally>> {
-    let (sql, tag) = match tags {
-        Tags::Untagged => (READ_ONE, ""),
-        Tags::One(tag) => (READ_ONE, tag),
-        Tags::Each => (READ_EACH, ""),
-    };
-    let rows: Vec<Stored> = on_engine!(session, |conn| {
-        sqlx::query_as(sql)
-            .bind(survey)
-            .bind(tag)
-            .bind(days.0)
-            .bind(days.1)
-            .fetch_all(conn)
-            .await?
-    });
-    Ok(rows.into_iter().map(Tally::from).collect())
 }

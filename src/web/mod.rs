@@ -10,6 +10,7 @@ pub mod list;
 pub mod metrics;
 pub mod operations;
 pub mod problem;
+pub mod query;
 pub mod request;
 pub mod store;
 

@@ -1,0 +1,173 @@
+//! The only SQL about reports: tallies added up by the engine, one row for each group.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::breakdown::Labels;
+use super::{By, Filter};
+use crate::db::{Error, Result, Session, on_engine};
+use crate::survey::SurveyId;
+use crate::tally::Counts;
+
+/// What is added up: a survey's answers on some days.
+#[derive(Debug, Clone, Copy)]
+pub struct Range<'a> {
+    /// The survey.
+    pub survey: SurveyId,
+    /// The first and the last day, by number.
+    pub days: (i32, i32),
+    /// Which answers of it.
+    pub filter: &'a Filter,
+}
+
+/// What one group of answers has in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A value of the dimension; empty for those without one.
+    Value(String),
+    /// A day by number.
+    Day(i32),
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    group_key: String,
+    group_day: i32,
+    n0: i64,
+    n1: i64,
+    n2: i64,
+    n3: i64,
+    n4: i64,
+    n5: i64,
+    n6: i64,
+    n7: i64,
+    n8: i64,
+    n9: i64,
+    n10: i64,
+    comment_count: i64,
+    delivered_count: i64,
+    answered_count: i64,
+}
+
+impl From<&Row> for Counts {
+    fn from(row: &Row) -> Self {
+        Self {
+            scores: [
+                row.n0, row.n1, row.n2, row.n3, row.n4, row.n5, row.n6, row.n7, row.n8, row.n9, row.n10,
+            ],
+            comments: row.comment_count,
+            delivered: row.delivered_count,
+            answered: row.answered_count,
+        }
+    }
+}
+
+const ADD_UP: &str = "SELECT
+        CASE CAST($1 AS TEXT) WHEN 'agent' THEN agent WHEN 'team' THEN team WHEN 'channel' THEN channel WHEN 'touchpoint' THEN touchpoint
+            WHEN 'locale' THEN locale WHEN 'source' THEN source WHEN 'segment' THEN segment WHEN 'product' THEN product ELSE '' END AS group_key,
+        CASE CAST($1 AS TEXT) WHEN 'day' THEN day ELSE 0 END AS group_day,
+        CAST(SUM(n0) AS BIGINT) AS n0, CAST(SUM(n1) AS BIGINT) AS n1, CAST(SUM(n2) AS BIGINT) AS n2, CAST(SUM(n3) AS BIGINT) AS n3,
+        CAST(SUM(n4) AS BIGINT) AS n4, CAST(SUM(n5) AS BIGINT) AS n5, CAST(SUM(n6) AS BIGINT) AS n6, CAST(SUM(n7) AS BIGINT) AS n7,
+        CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
+        CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
+        CAST(SUM(answered_count) AS BIGINT) AS answered_count
+    FROM tally
+    WHERE survey_id = $2 AND tag = $3 AND day BETWEEN $4 AND $5
+        AND (CAST($6 AS TEXT) IS NULL OR agent = $6) AND (CAST($7 AS TEXT) IS NULL OR team = $7)
+        AND (CAST($8 AS TEXT) IS NULL OR channel = $8) AND (CAST($9 AS TEXT) IS NULL OR touchpoint = $9)
+        AND (CAST($10 AS TEXT) IS NULL OR locale = $10) AND (CAST($11 AS TEXT) IS NULL OR source = $11)
+        AND (CAST($12 AS TEXT) IS NULL OR segment = $12) AND (CAST($13 AS TEXT) IS NULL OR product = $13)
+    GROUP BY 1, 2";
+
+/// The cells with a tag lie apart from those that count everything, so `tag` is a range of the primary key, not one more group. An
+/// empty `$3` means every tag; `$1` is not looked at.
+const ADD_UP_BY_TAG: &str = "SELECT tag AS group_key, 0 AS group_day,
+        CAST(SUM(n0) AS BIGINT) AS n0, CAST(SUM(n1) AS BIGINT) AS n1, CAST(SUM(n2) AS BIGINT) AS n2, CAST(SUM(n3) AS BIGINT) AS n3,
+        CAST(SUM(n4) AS BIGINT) AS n4, CAST(SUM(n5) AS BIGINT) AS n5, CAST(SUM(n6) AS BIGINT) AS n6, CAST(SUM(n7) AS BIGINT) AS n7,
+        CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
+        CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
+        CAST(SUM(answered_count) AS BIGINT) AS answered_count
+    FROM tally
+    WHERE survey_id = $2 AND tag > '' AND (CAST($3 AS TEXT) = '' OR tag = $3) AND day BETWEEN $4 AND $5
+        AND (CAST($6 AS TEXT) IS NULL OR agent = $6) AND (CAST($7 AS TEXT) IS NULL OR team = $7)
+        AND (CAST($8 AS TEXT) IS NULL OR channel = $8) AND (CAST($9 AS TEXT) IS NULL OR touchpoint = $9)
+        AND (CAST($10 AS TEXT) IS NULL OR locale = $10) AND (CAST($11 AS TEXT) IS NULL OR source = $11)
+        AND (CAST($12 AS TEXT) IS NULL OR segment = $12) AND (CAST($13 AS TEXT) IS NULL OR product = $13)
+        AND CAST($1 AS TEXT) = 'tag'
+    GROUP BY tag";
+
+/// The counts of each group. Weeks and months come as their days; `None` and scores as one group of everything.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn add_up(session: &mut impl Session, range: Range<'_>, by: Option<By>) -> Result<BTreeMap<Key, Counts>> {
+    let in_days = by.is_some_and(By::is_time);
+    let sql = if by == Some(By::Tag) { ADD_UP_BY_TAG } else { ADD_UP };
+    let Filter {
+        agent,
+        team,
+        channel,
+        tag,
+        touchpoint,
+        locale,
+        source,
+        segment,
+        product,
+    } = range.filter;
+    let rows: Vec<Row> = on_engine!(session, |conn| {
+        sqlx::query_as(sql)
+            .bind(if in_days { "day" } else { by.map_or("", By::as_str) })
+            .bind(range.survey)
+            .bind(tag.as_deref().unwrap_or_default())
+            .bind(range.days.0)
+            .bind(range.days.1)
+            .bind(agent)
+            .bind(team)
+            .bind(channel)
+            .bind(touchpoint)
+            .bind(locale)
+            .bind(source)
+            .bind(segment)
+            .bind(product)
+            .fetch_all(conn)
+            .await?
+    });
+    let keyed = rows.iter().map(|row| {
+        let key = if in_days {
+            Key::Day(row.group_day)
+        } else {
+            Key::Value(row.group_key.clone())
+        };
+        (key, Counts::from(row))
+    });
+    Ok(keyed.collect())
+}
+
+const AGENTS_SQLITE: &str = "SELECT agent_key, name FROM agent WHERE agent_key IN (SELECT value FROM json_each($1))";
+const AGENTS_POSTGRES: &str = "SELECT agent_key, name FROM agent WHERE agent_key IN (SELECT json_array_elements_text($1::json))";
+
+/// The latest names of agents by key; a key without a name is left out.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn agent_names(session: &mut impl Session, keys: &[&str]) -> Result<Labels> {
+    let keys = serde_json::to_string(keys).map_err(|error| Error::Encode(Box::new(error)))?;
+    let sql = session.pick(AGENTS_SQLITE, AGENTS_POSTGRES);
+    let rows: Vec<(String, String)> = on_engine!(session, |conn| { sqlx::query_as(sql).bind(keys).fetch_all(conn).await? });
+    Ok(rows.into_iter().collect())
+}
+
+/// The names of a survey's sources by id, deleted ones too.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn source_names(session: &mut impl Session, survey: SurveyId) -> Result<Labels> {
+    let rows: Vec<(Uuid, String)> = on_engine!(session, |conn| {
+        sqlx::query_as("SELECT id, name FROM source WHERE survey_id = $1")
+            .bind(survey)
+            .fetch_all(conn)
+            .await?
+    });
+    Ok(rows.into_iter().map(|(id, name)| (id.to_string(), name)).collect())
+}
