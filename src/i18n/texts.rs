@@ -122,8 +122,48 @@ texts! {
     mail_unsubscribe();
 
     // --- the happiness report ---
+    happiness_eyebrow();
+    happiness_title(title: text);
+    happiness_csat_headline(part: number, count: number);
+    happiness_ces_headline(part: number, count: number);
+    happiness_nps_headline(score: number);
+    happiness_share_interval(low: number, high: number);
+    happiness_nps_interval(low: number, high: number);
+    happiness_last(count: number);
+    happiness_span(from: text, to: text);
+    happiness_newest_first();
+    happiness_promoters(); happiness_passives(); happiness_detractors();
+    happiness_scores();
+    happiness_score(); happiness_votes();
+    happiness_all(count: number);
+    happiness_comments();
+    happiness_comments_why();
+    happiness_people();
+    happiness_response(answered: number, invited: number, rate: text);
+    happiness_everybody();
+    happiness_sample(percent: number);
+    happiness_quiet(days: number);
+    happiness_rules(lot: number);
+    happiness_since(day: text);
+    happiness_updated(day: text);
+    happiness_collecting(n: number, minimum: number);
+    happiness_collecting_why();
+    happiness_data();
+    happiness_list_title();
+    happiness_list_text();
+    happiness_list_empty();
 
     // --- the start page ---
+    start_title();
+    start_text();
+    start_running();
+    start_version(); start_engine(); start_address(); start_mail();
+    start_steps();
+    start_key(); start_key_text();
+    start_survey(); start_survey_text();
+    start_interaction(); start_interaction_text();
+    start_more();
+    start_docs(); start_happiness(); start_openapi(); start_health();
 }
 
 #[cfg(test)]

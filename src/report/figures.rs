@@ -75,6 +75,11 @@ impl Points {
     pub fn of(metric: Metric, answers: &Histogram) -> Self {
         Self(answers.counts(metric).collect())
     }
+
+    /// Each point with its count, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, u64)> {
+        self.0.iter().copied()
+    }
 }
 
 impl Serialize for Points {

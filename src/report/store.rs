@@ -63,39 +63,38 @@ impl From<&Row> for Counts {
     }
 }
 
-const ADD_UP: &str = "SELECT
-        CASE CAST($1 AS TEXT) WHEN 'agent' THEN agent WHEN 'team' THEN team WHEN 'channel' THEN channel WHEN 'touchpoint' THEN touchpoint
-            WHEN 'locale' THEN locale WHEN 'source' THEN source WHEN 'segment' THEN segment WHEN 'product' THEN product ELSE '' END AS group_key,
-        CASE CAST($1 AS TEXT) WHEN 'day' THEN day ELSE 0 END AS group_day,
-        CAST(SUM(n0) AS BIGINT) AS n0, CAST(SUM(n1) AS BIGINT) AS n1, CAST(SUM(n2) AS BIGINT) AS n2, CAST(SUM(n3) AS BIGINT) AS n3,
-        CAST(SUM(n4) AS BIGINT) AS n4, CAST(SUM(n5) AS BIGINT) AS n5, CAST(SUM(n6) AS BIGINT) AS n6, CAST(SUM(n7) AS BIGINT) AS n7,
-        CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
-        CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
-        CAST(SUM(answered_count) AS BIGINT) AS answered_count
-    FROM tally
-    WHERE survey_id = $2 AND tag = $3 AND day BETWEEN $4 AND $5
-        AND (CAST($6 AS TEXT) IS NULL OR agent = $6) AND (CAST($7 AS TEXT) IS NULL OR team = $7)
-        AND (CAST($8 AS TEXT) IS NULL OR channel = $8) AND (CAST($9 AS TEXT) IS NULL OR touchpoint = $9)
-        AND (CAST($10 AS TEXT) IS NULL OR locale = $10) AND (CAST($11 AS TEXT) IS NULL OR source = $11)
-        AND (CAST($12 AS TEXT) IS NULL OR segment = $12) AND (CAST($13 AS TEXT) IS NULL OR product = $13)
-    GROUP BY 1, 2";
+macro_rules! add_up {
+    ($key:literal, $tag:literal) => {
+        concat!(
+            "SELECT ",
+            $key,
+            " AS group_key, CASE CAST($1 AS TEXT) WHEN 'day' THEN day ELSE 0 END AS group_day,
+             CAST(SUM(n0) AS BIGINT) AS n0, CAST(SUM(n1) AS BIGINT) AS n1, CAST(SUM(n2) AS BIGINT) AS n2, CAST(SUM(n3) AS BIGINT) AS n3,
+             CAST(SUM(n4) AS BIGINT) AS n4, CAST(SUM(n5) AS BIGINT) AS n5, CAST(SUM(n6) AS BIGINT) AS n6, CAST(SUM(n7) AS BIGINT) AS n7,
+             CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
+             CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
+             CAST(SUM(answered_count) AS BIGINT) AS answered_count
+             FROM tally
+             WHERE survey_id = $2 AND ",
+            $tag,
+            " AND day BETWEEN $4 AND $5
+             AND (CAST($6 AS TEXT) IS NULL OR agent = $6) AND (CAST($7 AS TEXT) IS NULL OR team = $7)
+             AND (CAST($8 AS TEXT) IS NULL OR channel = $8) AND (CAST($9 AS TEXT) IS NULL OR touchpoint = $9)
+             AND (CAST($10 AS TEXT) IS NULL OR locale = $10) AND (CAST($11 AS TEXT) IS NULL OR source = $11)
+             AND (CAST($12 AS TEXT) IS NULL OR segment = $12) AND (CAST($13 AS TEXT) IS NULL OR product = $13)
+             GROUP BY 1, 2"
+        )
+    };
+}
 
-/// The cells with a tag lie apart from those that count everything, so `tag` is a range of the primary key, not one more group. An
-/// empty `$3` means every tag; `$1` is not looked at.
-const ADD_UP_BY_TAG: &str = "SELECT tag AS group_key, 0 AS group_day,
-        CAST(SUM(n0) AS BIGINT) AS n0, CAST(SUM(n1) AS BIGINT) AS n1, CAST(SUM(n2) AS BIGINT) AS n2, CAST(SUM(n3) AS BIGINT) AS n3,
-        CAST(SUM(n4) AS BIGINT) AS n4, CAST(SUM(n5) AS BIGINT) AS n5, CAST(SUM(n6) AS BIGINT) AS n6, CAST(SUM(n7) AS BIGINT) AS n7,
-        CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
-        CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
-        CAST(SUM(answered_count) AS BIGINT) AS answered_count
-    FROM tally
-    WHERE survey_id = $2 AND tag > '' AND (CAST($3 AS TEXT) = '' OR tag = $3) AND day BETWEEN $4 AND $5
-        AND (CAST($6 AS TEXT) IS NULL OR agent = $6) AND (CAST($7 AS TEXT) IS NULL OR team = $7)
-        AND (CAST($8 AS TEXT) IS NULL OR channel = $8) AND (CAST($9 AS TEXT) IS NULL OR touchpoint = $9)
-        AND (CAST($10 AS TEXT) IS NULL OR locale = $10) AND (CAST($11 AS TEXT) IS NULL OR source = $11)
-        AND (CAST($12 AS TEXT) IS NULL OR segment = $12) AND (CAST($13 AS TEXT) IS NULL OR product = $13)
-        AND CAST($1 AS TEXT) = 'tag'
-    GROUP BY tag";
+/// `$1` names the dimension, so that one statement serves all of them; `$3` is the tag, empty for everything.
+const ADD_UP: &str = add_up!(
+    "CASE CAST($1 AS TEXT) WHEN 'agent' THEN agent WHEN 'team' THEN team WHEN 'channel' THEN channel WHEN 'touchpoint' THEN touchpoint
+     WHEN 'locale' THEN locale WHEN 'source' THEN source WHEN 'segment' THEN segment WHEN 'product' THEN product ELSE '' END",
+    "tag = $3"
+);
+/// Cells with a tag lie apart from those that count everything. An empty `$3` means each tag.
+const ADD_UP_BY_TAG: &str = add_up!("tag", "tag > '' AND (CAST($3 AS TEXT) = '' OR tag = $3)");
 
 /// The counts of each group. Weeks and months come as their days; `None` and scores as one group of everything.
 ///

@@ -15,7 +15,8 @@ pub struct Frame<'a> {
     pub locale: Locale,
     /// The title, without the product's name.
     pub title: &'a str,
-    /// The nonce that the content security policy of this answer allows, verbatim on every style and script.
+    /// The nonce that the content security policy of this answer allows, verbatim on every style and script; empty where the policy
+    /// allows the style by its hash.
     pub csp_nonce: &'a str,
     /// The brand.
     pub palette: Palette,
@@ -41,6 +42,16 @@ impl<'a> Frame<'a> {
             indexed: false,
         }
     }
+
+    /// The whole text of the page's style element.
+    #[must_use]
+    pub fn style(&self) -> String {
+        format!("{}{BASE}{}", self.palette.css(), self.style)
+    }
+
+    fn nonce(&self) -> Option<&'a str> {
+        Some(self.csp_nonce).filter(|nonce| !nonce.is_empty())
+    }
 }
 
 /// A whole page. It asks for nothing else: style and script are inline, and the empty icon keeps browsers from fetching one
@@ -57,11 +68,11 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                 @if !frame.indexed { meta name="robots" content="noindex"; }
                 title { (frame.title) }
                 link rel="icon" href="data:,";
-                style nonce=(frame.csp_nonce) { (PreEscaped(frame.palette.css())) (PreEscaped(BASE)) (PreEscaped(frame.style)) }
+                style nonce=[frame.nonce()] { (PreEscaped(frame.style())) }
             }
             body {
                 (content)
-                @if let Some(script) = frame.script { script nonce=(frame.csp_nonce) { (PreEscaped(script)) } }
+                @if let Some(script) = frame.script { script nonce=[frame.nonce()] { (PreEscaped(script)) } }
             }
         }
     }

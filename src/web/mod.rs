@@ -7,11 +7,13 @@ pub mod color;
 pub mod layout;
 pub mod limit;
 pub mod list;
+pub mod locale;
 pub mod metrics;
 pub mod operations;
 pub mod problem;
 pub mod query;
 pub mod request;
+pub mod still;
 pub mod store;
 
 use secrecy::SecretString;

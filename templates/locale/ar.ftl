@@ -118,5 +118,75 @@ mail_why_unnamed = تصلك هذه الرسالة لأنك كنت على توا�
 mail_unsubscribe = إيقاف هذه الرسائل
 
 # --- the happiness report ---
+happiness_eyebrow = تقرير الرضا
+happiness_title = { $title }: تقرير الرضا
+happiness_csat_headline = { $part } من { $count } راضون
+happiness_ces_headline = كان الأمر سهلًا على { $part } من { $count }
+happiness_nps_headline = صافي نقاط الترويج: { $score }
+happiness_share_interval = تقع النسبة الحقيقية على الأرجح بين { $low } و{ $high } بالمئة.
+happiness_nps_interval = تقع القيمة الحقيقية على الأرجح بين { $low } و{ $high }.
+happiness_last = { $count ->
+    [one] آخر صوت
+    [two] آخر صوتين
+    [few] آخر { $count } أصوات
+    [many] آخر { $count } صوتًا
+   *[other] آخر { $count } صوت
+}
+happiness_span = من { $from } إلى { $to }
+happiness_newest_first = الأحدث أولًا
+happiness_promoters = المروّجون
+happiness_passives = المحايدون
+happiness_detractors = المنتقدون
+happiness_scores = الأصوات حسب التقييم
+happiness_score = التقييم
+happiness_votes = عدد الأصوات
+happiness_all = { $count ->
+    [one] صوت واحد
+    [two] صوتان
+    [few] جميع الأصوات: { $count } أصوات
+    [many] جميع الأصوات: { $count } صوتًا
+   *[other] جميع الأصوات: { $count } صوت
+}
+happiness_comments = بكلماتهم
+happiness_comments_why = تُنشر التعليقات بموافقة أصحابها، وتُراجع لاستبعاد البيانات الشخصية والإساءة فقط، لا بحسب التقييم.
+happiness_people = من الذين سُئلوا
+happiness_response = أجاب { $answered } من { $invited } ممن سُئلوا ({ $rate }).
+happiness_everybody = يُسأل الجميع عند إغلاق كل طلب.
+happiness_sample = يُختار { $percent } بالمئة من الطلبات عشوائيًا، ويُسأل أصحابها عند إغلاقها.
+happiness_quiet = { $days ->
+    [one] لا يُسأل أحد مرتين خلال يوم واحد.
+    [two] لا يُسأل أحد مرتين خلال يومين.
+    [few] لا يُسأل أحد مرتين خلال { $days } أيام.
+    [many] لا يُسأل أحد مرتين خلال { $days } يومًا.
+   *[other] لا يُسأل أحد مرتين خلال { $days } يوم.
+}
+happiness_rules = كل صوت يُعطى عبر رابط شخصي يُحتسب مهما كان التقييم. تظهر الأصوات الجديدة في دفعات من { $lot } أو بعد يوم، فلا يمكن نسبة أي صوت إلى شخص.
+happiness_since = الأصوات منذ { $day }.
+happiness_updated = آخر تغيير: { $day }.
+happiness_collecting = لا توجد أصوات كافية بعد: { $n } من { $minimum }
+happiness_collecting_why = لا يُعرض شيء قبل ذلك، فلا يمكن نسبة أي صوت إلى شخص.
+happiness_data = هذه الأرقام بصيغة JSON
+happiness_list_title = تقارير الرضا
+happiness_list_text = ما يقوله العملاء عن الدعم الذي تلقّوه، كما قالوه.
+happiness_list_empty = لا يوجد تقرير عام بعد.
 
 # --- the start page ---
+start_title = نبض يعمل
+start_text = يطرح على العميل سؤالًا واحدًا بعد كل تعامل، ويُظهر ما تقوله الإجابات.
+start_running = ما الذي يعمل
+start_version = الإصدار
+start_engine = قاعدة البيانات
+start_address = العنوان
+start_mail = يُرسَل البريد إلى
+start_steps = الخطوات الثلاث الأولى
+start_key = إنشاء مفتاح API
+start_key_text = على الجهاز الذي يعمل عليه نبض. يُعرض المفتاح مرة واحدة فقط.
+start_survey = إنشاء استبيان
+start_survey_text = الرضا على مقياس من خمس درجات، مع تقرير عام.
+start_interaction = إرسال تعامل
+start_interaction_text = تذكرة مغلقة. يحمل الرد رابط العميل؛ افتحه وصوّت.
+start_more = تابع من هنا
+start_docs = دليل API
+start_happiness = تقارير الرضا العامة
+start_openapi = وصف API للبرامج (OpenAPI)
+start_health = هل الخدمة حية؟

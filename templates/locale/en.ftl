@@ -116,5 +116,60 @@ mail_why_unnamed = You get this e-mail because you were in contact with us.
 mail_unsubscribe = Stop these e-mails
 
 # --- the happiness report ---
+happiness_eyebrow = Happiness report
+happiness_title = { $title }: happiness report
+happiness_csat_headline = { $part } of { $count } satisfied
+happiness_ces_headline = { $part } of { $count } found it easy
+happiness_nps_headline = NPS { $score }
+happiness_share_interval = The true share is probably between { $low } and { $high } %.
+happiness_nps_interval = The true figure is probably between { $low } and { $high }.
+happiness_last = The last { $count } votes
+happiness_span = { $from } to { $to }
+happiness_newest_first = Newest first
+happiness_promoters = Promoters
+happiness_passives = Passives
+happiness_detractors = Detractors
+happiness_scores = Votes by score
+happiness_score = Score
+happiness_votes = Votes
+happiness_all = All { $count } votes
+happiness_comments = In their own words
+happiness_comments_why = Comments appear with the consent of those who wrote them, and are checked for personal data and abuse, never for the score.
+happiness_people = Who was asked
+happiness_response = { $answered } of { $invited } people who were asked have answered ({ $rate }).
+happiness_everybody = Everybody is asked when a request is closed.
+happiness_sample = { $percent } % of all requests are picked at random and asked about when they are closed.
+happiness_quiet = { $days ->
+    [one] Nobody is asked twice within a day.
+   *[other] Nobody is asked twice within { $days } days.
+}
+happiness_rules = Every vote given through a personal link counts, whatever the score. New votes appear { $lot } at a time, or after a day, so that none can be tied to a person.
+happiness_since = Votes since { $day }.
+happiness_updated = Last changed on { $day }.
+happiness_collecting = Not enough votes yet: { $n } of { $minimum }
+happiness_collecting_why = Nothing is shown before, so that no vote can be tied to a person.
+happiness_data = These figures as JSON
+happiness_list_title = Happiness reports
+happiness_list_text = What customers say about the help they got, published as they said it.
+happiness_list_empty = No report is public yet.
 
 # --- the start page ---
+start_title = nabz is running
+start_text = It asks a customer one question after an interaction, and shows what the answers say.
+start_running = What is running
+start_version = Version
+start_engine = Database
+start_address = Address
+start_mail = Mail goes to
+start_steps = The first three steps
+start_key = Create an API key
+start_key_text = On the machine where nabz runs. The key is shown once.
+start_survey = Create a survey
+start_survey_text = Satisfaction on a scale of five, with a public report.
+start_interaction = Send an interaction
+start_interaction_text = A closed ticket. The answer carries the customer's link; open it and vote.
+start_more = Go on from here
+start_docs = The API, readable
+start_happiness = Public happiness reports
+start_openapi = The API for programs (OpenAPI)
+start_health = Is it alive?
