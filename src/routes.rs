@@ -7,9 +7,9 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::web::operations;
 use crate::web::problem::{Kind, Problem};
-use crate::{intake, invitation, response, survey};
+use crate::web::{docs, operations, start};
+use crate::{happiness, intake, invitation, report, response, survey};
 
 /// The largest body of an API request, in bytes.
 const API_BODY: usize = 256 * 1024;
@@ -35,7 +35,12 @@ fn customers(config: &mut ServiceConfig) {
         .service(at("/s/{token}", vec![get(vote::open), post(vote::send)]))
         .service(at("/s/{token}/touch", vec![post(vote::touch)]))
         .service(at("/s/{token}/{score}", vec![get(vote::open_with_score)]))
-        .service(at("/u/{token}", vec![get(unsubscribe::ask), post(unsubscribe::act)]));
+        .service(at("/u/{token}", vec![get(unsubscribe::ask), post(unsubscribe::act)]))
+        .service(at("/", vec![get(start::http::start)]))
+        .service(at("/docs", vec![get(docs::http::docs)]))
+        .service(at("/happiness", vec![get(happiness::http::list)]))
+        .service(at("/happiness/{slug}.json", vec![get(happiness::http::data)]))
+        .service(at("/happiness/{slug}", vec![get(happiness::http::report)]));
 }
 
 /// What help desks, programs and operators call.
@@ -53,6 +58,7 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/interactions", vec![post(interactions::create)]))
         .service(at("/api/v1/responses", vec![get(responses::index)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show)]))
+        .service(at("/api/v1/reports/breakdown", vec![get(report::http::breakdown)]))
         .service(at("/healthz", vec![get(operations::healthz)]))
         .service(at("/readyz", vec![get(operations::readyz)]))
         .service(at("/metrics", vec![get(operations::metrics)]))
@@ -69,6 +75,9 @@ fn programs(config: &mut ServiceConfig) {
         intake::http::index, intake::http::create, intake::http::delete,
         invitation::http::hook, invitation::http::create,
         response::http::list::index, response::http::list::show,
+        report::http::breakdown,
+        happiness::http::list, happiness::http::report, happiness::http::data,
+        start::http::start, docs::http::docs,
         operations::healthz, operations::readyz, operations::metrics, operations::openapi,
     )
 )]

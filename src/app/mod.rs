@@ -23,6 +23,7 @@ use crate::db::{Db, changes};
 use crate::delivery::mail::Mailbox;
 use crate::delivery::transport::Transport;
 use crate::delivery::worker::Courier;
+use crate::happiness::kept::Reports;
 use crate::invitation::http::InFlight;
 use crate::keyring::Keyring;
 use crate::link::Links;
@@ -269,6 +270,7 @@ fn serve(
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let document = web::Data::new(Arc::new(routes::Document::openapi()));
     let in_flight = web::Data::new(InFlight::default());
+    let reports = web::Data::new(Reports::new(&shared.0.db, &shared.0.clock));
     let server = HttpServer::new(move || {
         let (context, links, booth) = shared.clone();
         Site::new()
@@ -277,6 +279,7 @@ fn serve(
             .app_data(booth)
             .app_data(document.clone())
             .app_data(in_flight.clone())
+            .app_data(reports.clone())
             .configure(routes::configure)
             .wrap(Compress::default())
             .wrap(from_fn(request::around))

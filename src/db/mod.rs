@@ -97,6 +97,15 @@ impl Db {
         })
     }
 
+    /// The engine's name.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self.pools {
+            Engine::Sqlite(_) => "SQLite",
+            Engine::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     /// Who is told that something committed.
     #[must_use]
     pub fn changes(&self) -> &Changes {

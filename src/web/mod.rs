@@ -4,6 +4,7 @@ pub mod address;
 pub mod auth;
 pub mod body;
 pub mod color;
+pub mod docs;
 pub mod layout;
 pub mod limit;
 pub mod list;
@@ -11,8 +12,8 @@ pub mod locale;
 pub mod metrics;
 pub mod operations;
 pub mod problem;
-pub mod query;
 pub mod request;
+pub mod start;
 pub mod still;
 pub mod store;
 
