@@ -7,9 +7,14 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::happiness::http as happiness;
+use crate::intake::http as sources;
+use crate::invitation::http as interactions;
+use crate::report::http as reports;
+use crate::response::http::{change, list as responses, unsubscribe, vote};
+use crate::survey::http as surveys;
 use crate::web::problem::{Kind, Problem};
 use crate::web::{docs, operations, start};
-use crate::{happiness, intake, invitation, report, response, survey};
 
 /// The largest body of an API request, in bytes.
 const API_BODY: usize = 256 * 1024;
@@ -23,14 +28,11 @@ pub fn configure(config: &mut ServiceConfig) {
     config.app_data(web::PathConfig::default().error_handler(|_, _| Problem::new(Kind::NotFound).into()));
     customers(config);
     programs(config);
-    config.default_service(web::to(|| async {
-        Err::<HttpResponse, _>(Problem::of_status(StatusCode::NOT_FOUND))
-    }));
+    config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::of_status(StatusCode::NOT_FOUND)) }));
 }
 
 /// What customers and visitors open.
 fn customers(config: &mut ServiceConfig) {
-    use response::http::{unsubscribe, vote};
     config
         .service(at("/s/{token}", vec![get(vote::open), post(vote::send)]))
         .service(at("/s/{token}/touch", vec![post(vote::touch)]))
@@ -38,16 +40,13 @@ fn customers(config: &mut ServiceConfig) {
         .service(at("/u/{token}", vec![get(unsubscribe::ask), post(unsubscribe::act)]))
         .service(at("/", vec![get(start::http::start)]))
         .service(at("/docs", vec![get(docs::http::docs)]))
-        .service(at("/happiness", vec![get(happiness::http::list)]))
-        .service(at("/happiness/{slug}.json", vec![get(happiness::http::data)]))
-        .service(at("/happiness/{slug}", vec![get(happiness::http::report)]));
+        .service(at("/happiness", vec![get(happiness::list)]))
+        .service(at("/happiness/{slug}.json", vec![get(happiness::data)]))
+        .service(at("/happiness/{slug}", vec![get(happiness::report)]));
 }
 
 /// What help desks, programs and operators call.
 fn programs(config: &mut ServiceConfig) {
-    use invitation::http as interactions;
-    use response::http::list as responses;
-    use {intake::http as sources, survey::http as surveys};
     config
         .service(at("/hooks/{source_id}", vec![get(interactions::look), post(interactions::hook)]).app_data(PayloadConfig::new(HOOK_BODY)))
         .service(at("/api/v1/surveys", vec![get(surveys::list), post(surveys::create)]))
@@ -57,8 +56,8 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/sources/{id}", vec![delete(sources::delete)]))
         .service(at("/api/v1/interactions", vec![post(interactions::create)]))
         .service(at("/api/v1/responses", vec![get(responses::index)]))
-        .service(at("/api/v1/responses/{id}", vec![get(responses::show)]))
-        .service(at("/api/v1/reports/breakdown", vec![get(report::http::breakdown)]))
+        .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
+        .service(at("/api/v1/reports/breakdown", vec![get(reports::breakdown)]))
         .service(at("/healthz", vec![get(operations::healthz)]))
         .service(at("/readyz", vec![get(operations::readyz)]))
         .service(at("/metrics", vec![get(operations::metrics)]))
@@ -71,12 +70,12 @@ fn programs(config: &mut ServiceConfig) {
     info(title = "nabz", description = "Asks one question after an interaction, collects the answer, and shows what the answers say."),
     modifiers(&Security),
     paths(
-        survey::http::list, survey::http::create, survey::http::show, survey::http::change, survey::http::archive,
-        intake::http::index, intake::http::create, intake::http::delete,
-        invitation::http::hook, invitation::http::create,
-        response::http::list::index, response::http::list::show,
-        report::http::breakdown,
-        happiness::http::list, happiness::http::report, happiness::http::data,
+        surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
+        sources::index, sources::create, sources::delete,
+        interactions::hook, interactions::create,
+        responses::index, responses::show, change::change,
+        reports::breakdown,
+        happiness::list, happiness::report, happiness::data,
         start::http::start, docs::http::docs,
         operations::healthz, operations::readyz, operations::metrics, operations::openapi,
     )
@@ -99,9 +98,7 @@ type Verb = (&'static str, Route);
 fn at(path: &str, verbs: Vec<Verb>) -> Resource {
     let allowed: Vec<&str> = verbs.iter().map(|(methods, _)| *methods).collect();
     let allowed = allowed.join(", ");
-    let resource = verbs
-        .into_iter()
-        .fold(web::resource(path), |resource, (_, route)| resource.route(route));
+    let resource = verbs.into_iter().fold(web::resource(path), |resource, (_, route)| resource.route(route));
     resource.default_service(web::to(move || {
         let problem = Problem::new(Kind::MethodNotAllowed).allow(&allowed);
         async move { Err::<HttpResponse, _>(problem) }
@@ -115,10 +112,7 @@ where
     A: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    (
-        "GET, HEAD",
-        web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler),
-    )
+    ("GET, HEAD", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
 }
 
 fn post<F, A>(handler: F) -> Verb
@@ -151,9 +145,6 @@ where
 /// A query that cannot be read, with the parameter's name where the message tells it.
 fn query_problem(message: &str) -> Problem {
     let message = message.strip_prefix("Query deserialize error: ").unwrap_or(message);
-    let field = message
-        .split('`')
-        .nth(1)
-        .filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
+    let field = message.split('`').nth(1).filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
     Problem::field(field.unwrap_or("query"), message)
 }

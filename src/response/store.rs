@@ -94,11 +94,7 @@ impl From<BallotRow> for Found {
             tags: row.tags.0,
             answer,
         };
-        Self {
-            survey: row.survey_id,
-            locale: row.locale,
-            ballot,
-        }
+        Self { survey: row.survey_id, locale: row.locale, ballot }
     }
 }
 
@@ -119,10 +115,8 @@ macro_rules! ballots {
 }
 const BALLOTS_SQLITE: &str = ballots!("SELECT unhex(value) FROM json_each($1)", "");
 // Two nodes take the same invitations in the same order, so that neither waits for the other crosswise.
-const BALLOTS_POSTGRES: &str = ballots!(
-    "SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)",
-    "ORDER BY invitation.id FOR UPDATE OF invitation"
-);
+const BALLOTS_POSTGRES: &str =
+    ballots!("SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)", "ORDER BY invitation.id FOR UPDATE OF invitation");
 
 /// The ballots of these invitations, locked until the transaction ends.
 ///
@@ -135,7 +129,7 @@ pub async fn take_ballots(tx: &mut Tx, ids: &[InvitationId]) -> Result<Vec<Found
     Ok(rows.into_iter().map(Found::from).collect())
 }
 
-fn hex_list(ids: impl Iterator<Item = Uuid>) -> Result<String> {
+pub(super) fn hex_list(ids: impl Iterator<Item = Uuid>) -> Result<String> {
     to_json(&ids.map(hex).collect::<Vec<_>>())
 }
 
@@ -294,46 +288,6 @@ pub async fn mark_answered(tx: &mut Tx, ids: &[InvitationId]) -> Result<()> {
     Ok(())
 }
 
-/// What a page needs of an invitation.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Seat {
-    /// The invitation.
-    pub id: InvitationId,
-    /// The survey it is for.
-    pub survey_id: SurveyId,
-    /// What has become of it.
-    pub state: State,
-    /// Until when it can be answered.
-    pub expires_at: Timestamp,
-    /// The customer's language, where it is one of ours.
-    pub locale: Option<Locale>,
-    /// When it was first answered.
-    pub first_answered_at: Option<Timestamp>,
-}
-
-macro_rules! seats {
-    ($ids:literal) => {
-        concat!(
-            "SELECT invitation.id, invitation.survey_id, invitation.state, invitation.expires_at, invitation.locale, response.first_answered_at
-             FROM invitation LEFT JOIN response ON response.invitation_id = invitation.id WHERE invitation.id IN (",
-            $ids,
-            ")"
-        )
-    };
-}
-const SEATS_SQLITE: &str = seats!("SELECT unhex(value) FROM json_each($1)");
-const SEATS_POSTGRES: &str = seats!("SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)");
-
-/// What pages need of these invitations.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn list_seats(session: &mut impl Session, ids: &[InvitationId]) -> Result<Vec<Seat>> {
-    let sql = session.pick(SEATS_SQLITE, SEATS_POSTGRES);
-    let json = hex_list(ids.iter().map(|id| id.0))?;
-    on_engine!(session, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await)
-}
-
 /// A link that was opened with a score, and nobody acted yet.
 #[derive(Debug, Serialize)]
 pub struct Open {
@@ -346,11 +300,7 @@ impl Open {
     /// The link of this invitation, opened with this score.
     #[must_use]
     pub fn new(invitation: InvitationId, score: u8, now: Timestamp) -> Self {
-        Self {
-            invitation: hex(invitation.0),
-            score,
-            now: now.as_millis(),
-        }
+        Self { invitation: hex(invitation.0), score, now: now.as_millis() }
     }
 }
 
@@ -369,6 +319,44 @@ pub async fn note_opens(tx: &mut Tx, opens: &[Open]) -> Result<()> {
     let json = to_json(&opens)?;
     on_engine!(tx, |conn| {
         sqlx::query(sql).bind(json).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// The invitation that a response answers.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn find_invitation(session: &mut impl Session, id: ResponseId) -> Result<Option<InvitationId>> {
+    let found: Option<Option<InvitationId>> = on_engine!(session, |conn| {
+        sqlx::query_scalar("SELECT invitation_id FROM response WHERE id = $1").bind(id).fetch_optional(conn).await?
+    });
+    Ok(found.flatten())
+}
+
+/// Changes what the team says of a response; `None` stays.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn update(tx: &mut Tx, id: ResponseId, (status, published): (Option<Status>, Option<bool>)) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("UPDATE response SET status = COALESCE($2, status), published = COALESCE($3, published) WHERE id = $1")
+            .bind(id)
+            .bind(status)
+            .bind(published)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Notes why a response is left out of the counts; `None` when it counts.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn set_excluded(tx: &mut Tx, id: ResponseId, reason: Option<&str>) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("UPDATE response SET excluded = $2 WHERE id = $1").bind(id).bind(reason).execute(conn).await?;
     });
     Ok(())
 }

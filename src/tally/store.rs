@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Changes, Counts, Group};
 use crate::db::changes::Change;
 use crate::db::{Result, Session, Tx, on_engine};
+use crate::survey::SurveyId;
 
 /// One changed cell as both engines read it from JSON.
 #[derive(Serialize)]
@@ -66,6 +67,11 @@ pub async fn add(tx: &mut Tx, changes: &Changes) -> Result<()> {
         tx.announce(Change::Tally(survey.0));
     }
     Ok(())
+}
+
+/// Tells whoever keeps a copy of a survey's figures to look again, though no count changed.
+pub fn touch(tx: &mut Tx, survey: SurveyId) {
+    tx.announce(Change::Tally(survey.0));
 }
 
 fn row<'a>(((survey, tag, day, group), counts): (&'a super::Cell, &'a Counts)) -> Row<'a> {

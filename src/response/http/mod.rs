@@ -1,5 +1,6 @@
 //! Answers over HTTP: the survey page and its vote, unsubscribing, and the list of responses.
 
+pub mod change;
 pub mod list;
 pub mod unsubscribe;
 pub mod vote;
@@ -8,7 +9,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use data_encoding::BASE64URL_NOPAD;
-use maud::Markup;
 
 use super::page::{Refusal, refusal};
 use crate::i18n::{self, Locale, messages};
@@ -37,8 +37,8 @@ fn private_page(status: u16, page: String, csp_nonce: &str) -> HttpResponse {
         .body(page)
 }
 
-fn markup(status: u16, page: Markup, csp_nonce: &str) -> HttpResponse {
-    private_page(status, page.into_string(), csp_nonce)
+fn markup(status: u16, page: impl Into<String>, csp_nonce: &str) -> HttpResponse {
+    private_page(status, page.into(), csp_nonce)
 }
 
 /// The page that says why there is no survey page.
@@ -62,16 +62,6 @@ fn language(request: &HttpRequest, customer: Option<Locale>, survey: Option<&Sur
         let pairs = request.query_string().split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(name, _)| *name == "lang").find_map(|(_, tag)| Locale::from_tag(tag))
     };
-    let accepted = || {
-        request
-            .headers()
-            .get(ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(i18n::negotiate)
-    };
-    customer
-        .or_else(asked)
-        .or_else(accepted)
-        .or_else(|| survey.map(|survey| survey.locale))
-        .unwrap_or(Locale::En)
+    let accepted = || request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).and_then(i18n::negotiate);
+    customer.or_else(asked).or_else(accepted).or_else(|| survey.map(|survey| survey.locale)).unwrap_or(Locale::En)
 }

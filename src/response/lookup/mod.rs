@@ -1,10 +1,12 @@
 //! Looks invitations up for their pages, many with one statement: whatever has queued up while the last one ran.
 
+pub mod store;
+
 use std::collections::{HashMap, HashSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::store::{self, Seat};
+use self::store::Seat;
 use crate::db::{self, Db};
 use crate::invitation::InvitationId;
 
