@@ -152,9 +152,8 @@ impl Config {
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let usual = Path::new(USUAL_FILE);
         let file = file.or_else(|| usual.exists().then_some(usual));
-        let text = file
-            .map(|path| std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())))
-            .transpose()?;
+        let text =
+            file.map(|path| std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))).transpose()?;
         let place = file.map_or_else(|| USUAL_FILE.to_owned(), |path| path.display().to_string());
         Self::from_parts(text.as_deref().map(|text| (place.as_str(), text)), std::env::vars())
     }
@@ -197,11 +196,7 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let within = |name: &str, value: u64, low: u64, high: u64| {
-            if (low..=high).contains(&value) {
-                Ok(())
-            } else {
-                Err(anyhow!("{name}: must be from {low} to {high}, not {value}"))
-            }
+            if (low..=high).contains(&value) { Ok(()) } else { Err(anyhow!("{name}: must be from {low} to {high}, not {value}")) }
         };
         let root = self.auth.root_key.expose_secret();
         if !root.is_empty() && root.chars().count() < 32 {
@@ -214,10 +209,9 @@ impl Config {
         if self.mail.transport == MailTransport::Smtp && self.mail.smtp_url.expose_secret().is_empty() {
             bail!("mail.smtp_url: is needed with mail.transport = \"smtp\"");
         }
-        for (name, ranges) in [
-            ("server.trusted_proxies", &self.server.trusted_proxies),
-            ("webhooks.allow_private", &self.webhooks.allow_private),
-        ] {
+        for (name, ranges) in
+            [("server.trusted_proxies", &self.server.trusted_proxies), ("webhooks.allow_private", &self.webhooks.allow_private)]
+        {
             for range in ranges {
                 range.parse::<Range>().map_err(|error| anyhow!("{name}: {range:?}: {error}"))?;
             }
@@ -235,11 +229,7 @@ impl Config {
 /// Lays the values of `above` over `below`; a key that `below` does not have is unknown.
 fn overlay(below: &mut Table, above: Table, section: &str) -> anyhow::Result<()> {
     for (key, value) in above {
-        let path = if section.is_empty() {
-            key.clone()
-        } else {
-            format!("{section}.{key}")
-        };
+        let path = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
         let Some(slot) = below.get_mut(&key) else {
             return Err(unknown(&path, &key, below));
         };
@@ -263,20 +253,10 @@ fn variable(defaults: &Table, name: &str, text: String) -> anyhow::Result<Table>
     let path = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
     let mut keys: Vec<&str> = path.split("__").collect();
     let key = keys.pop().unwrap_or_default();
-    let known = keys
-        .first()
-        .map_or(Some(defaults), |section| defaults.get(*section).and_then(Value::as_table));
-    let secret = key
-        .strip_suffix(&FROM_FILE.to_ascii_lowercase())
-        .filter(|_| known.is_some_and(|known| !known.contains_key(key)));
+    let known = keys.first().map_or(Some(defaults), |section| defaults.get(*section).and_then(Value::as_table));
+    let secret = key.strip_suffix(&FROM_FILE.to_ascii_lowercase()).filter(|_| known.is_some_and(|known| !known.contains_key(key)));
     let (key, text) = match secret {
-        Some(key) => (
-            key,
-            std::fs::read_to_string(&text)
-                .with_context(|| format!("the file {text} cannot be read"))?
-                .trim()
-                .to_owned(),
-        ),
+        Some(key) => (key, std::fs::read_to_string(&text).with_context(|| format!("the file {text} cannot be read"))?.trim().to_owned()),
         None => (key, text),
     };
     let value = match known.and_then(|known| known.get(key)) {
@@ -288,10 +268,7 @@ fn variable(defaults: &Table, name: &str, text: String) -> anyhow::Result<Table>
         _ => Value::String(text),
     };
     let leaf = Table::from_iter([(key.to_owned(), value)]);
-    Ok(keys
-        .into_iter()
-        .rev()
-        .fold(leaf, |inner, section| Table::from_iter([(section.to_owned(), Value::Table(inner))])))
+    Ok(keys.into_iter().rev().fold(leaf, |inner, section| Table::from_iter([(section.to_owned(), Value::Table(inner))])))
 }
 
 #[cfg(test)]
@@ -318,15 +295,8 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
         let file = "data_dir = \"a\"\n[server]\nlisten = \"127.0.0.1:1\"\n";
-        let config = load(
-            file,
-            &[
-                ("NABZ__SERVER__LISTEN", "127.0.0.1:2"),
-                ("NABZ__MAIL__RETRY_SCHEDULE_MS", "[1, 2]"),
-                ("PATH", "/bin"),
-            ],
-        )
-        .unwrap();
+        let config =
+            load(file, &[("NABZ__SERVER__LISTEN", "127.0.0.1:2"), ("NABZ__MAIL__RETRY_SCHEDULE_MS", "[1, 2]"), ("PATH", "/bin")]).unwrap();
         assert_eq!(config.data_dir, Path::new("a"));
         assert_eq!(config.server.listen.port(), 2);
         assert_eq!(config.mail.retry_schedule_ms, [1, 2]);
@@ -335,10 +305,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest_name() {
-        assert_eq!(
-            refusal("[server]\nlisen = \"x\"", &[]),
-            "nabz.toml: unknown setting `server.lisen`; did you mean `listen`?"
-        );
+        assert_eq!(refusal("[server]\nlisen = \"x\"", &[]), "nabz.toml: unknown setting `server.lisen`; did you mean `listen`?");
         assert_eq!(
             refusal("", &[("NABZ__MAIL__SMTP_ULR", "x")]),
             "environment variable NABZ__MAIL__SMTP_ULR: unknown setting `mail.smtp_ulr`; did you mean `smtp_url`?"

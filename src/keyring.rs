@@ -37,12 +37,7 @@ impl Keyring {
     /// Names the line that is not of this form; an empty text fails at line 1.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
         let mut masters: Vec<Master> = Vec::new();
-        for (index, line) in text
-            .split(['\n', ','])
-            .map(str::trim)
-            .enumerate()
-            .filter(|(_, line)| !line.is_empty())
-        {
+        for (index, line) in text.split(['\n', ',']).map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
             let unreadable = Unreadable { line: index + 1 };
             let Some(master) = Master::parse(line) else {
                 return Err(unreadable);
@@ -69,9 +64,7 @@ impl Keyring {
 
     /// The newest key for a purpose, then the older ones, each with its number.
     pub fn derive(&self, purpose: &str) -> impl Iterator<Item = (u8, [u8; 32])> {
-        std::iter::once(&self.newest)
-            .chain(&self.older)
-            .map(|master| (master.id, master.derive(purpose)))
+        std::iter::once(&self.newest).chain(&self.older).map(|master| (master.id, master.derive(purpose)))
     }
 
     /// The hash of a value that must be recognised but not kept, such as a mail address. It does not change when a newer secret is added,
@@ -212,10 +205,7 @@ mod tests {
             mac.update(data);
             HEXLOWER.encode(&mac.finalize().into_bytes())
         };
-        assert_eq!(
-            mac(b"Jefe", b"what do ya want for nothing?"),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
+        assert_eq!(mac(b"Jefe", b"what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         let long = [0xaa; 131];
         assert_eq!(
             mac(&long, b"Test Using Larger Than Block-Size Key - Hash Key First"),

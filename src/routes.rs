@@ -23,9 +23,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config.app_data(web::PathConfig::default().error_handler(|_, _| Problem::new(Kind::NotFound).into()));
     customers(config);
     programs(config);
-    config.default_service(web::to(|| async {
-        Err::<HttpResponse, _>(Problem::of_status(StatusCode::NOT_FOUND))
-    }));
+    config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::of_status(StatusCode::NOT_FOUND)) }));
 }
 
 /// What customers and visitors open.
@@ -99,9 +97,7 @@ type Verb = (&'static str, Route);
 fn at(path: &str, verbs: Vec<Verb>) -> Resource {
     let allowed: Vec<&str> = verbs.iter().map(|(methods, _)| *methods).collect();
     let allowed = allowed.join(", ");
-    let resource = verbs
-        .into_iter()
-        .fold(web::resource(path), |resource, (_, route)| resource.route(route));
+    let resource = verbs.into_iter().fold(web::resource(path), |resource, (_, route)| resource.route(route));
     resource.default_service(web::to(move || {
         let problem = Problem::new(Kind::MethodNotAllowed).allow(&allowed);
         async move { Err::<HttpResponse, _>(problem) }
@@ -115,10 +111,7 @@ where
     A: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    (
-        "GET, HEAD",
-        web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler),
-    )
+    ("GET, HEAD", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
 }
 
 fn post<F, A>(handler: F) -> Verb
@@ -151,9 +144,6 @@ where
 /// A query that cannot be read, with the parameter's name where the message tells it.
 fn query_problem(message: &str) -> Problem {
     let message = message.strip_prefix("Query deserialize error: ").unwrap_or(message);
-    let field = message
-        .split('`')
-        .nth(1)
-        .filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
+    let field = message.split('`').nth(1).filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
     Problem::field(field.unwrap_or("query"), message)
 }

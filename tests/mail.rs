@@ -17,10 +17,7 @@ fn mail(id: &str) -> Mail {
         id: id.to_owned(),
         date: Timestamp::parse("2026-11-20T08:30:00Z").unwrap(),
         from: Mailbox::parse("Acme <survey@acme.example>").unwrap(),
-        to: Mailbox {
-            name: Some("Sara".to_owned()),
-            address: "sara@example.com".to_owned(),
-        },
+        to: Mailbox { name: Some("Sara".to_owned()), address: "sara@example.com".to_owned() },
         reply_to: None,
         subject: "نظر شما چیست؟".to_owned(),
         text: "One line\n.\n..two dots\nEnd".to_owned(),
@@ -39,11 +36,7 @@ fn plain(sink: &Sink) -> Transport {
 }
 
 fn impatient() -> Options {
-    Options {
-        connect_timeout: Duration::from_millis(500),
-        send_timeout: Duration::from_millis(500),
-        ..Options::default()
-    }
+    Options { connect_timeout: Duration::from_millis(500), send_timeout: Duration::from_millis(500), ..Options::default() }
 }
 
 #[tokio::test]
@@ -88,10 +81,7 @@ async fn no_message_waits_for_a_delayed_acknowledgement() {
 #[tokio::test]
 async fn a_connection_is_replaced_after_its_share_of_messages() {
     let sink = Sink::start().await;
-    let options = Options {
-        max_messages: 3,
-        ..Options::default()
-    };
+    let options = Options { max_messages: 3, ..Options::default() };
     let transport = relay(&sink.url("?tls=none"), options);
     for number in 0..7 {
         transport.send(&mail(&format!("m-{number}"))).await.unwrap();
@@ -103,10 +93,7 @@ async fn a_connection_is_replaced_after_its_share_of_messages() {
 #[tokio::test]
 async fn an_unused_connection_is_closed_when_its_time_is_over() {
     let sink = Sink::start().await;
-    let options = Options {
-        idle_timeout: Duration::from_millis(20),
-        ..Options::default()
-    };
+    let options = Options { idle_timeout: Duration::from_millis(20), ..Options::default() };
     let transport = relay(&sink.url("?tls=none"), options);
     transport.send(&mail("m-1")).await.unwrap();
     sink.until(|seen| seen.open == 0).await;
@@ -119,10 +106,7 @@ async fn an_unused_connection_is_closed_when_its_time_is_over() {
 async fn no_more_connections_are_opened_than_allowed() {
     let sink = Sink::start().await;
     sink.script(Stage::Dot, Act::Hold, 12);
-    let options = Options {
-        max_connections: 3,
-        ..Options::default()
-    };
+    let options = Options { max_connections: 3, ..Options::default() };
     let transport = relay(&sink.url("?tls=none"), options);
     let mut sending = tokio::task::JoinSet::new();
     for number in 0..12 {
@@ -237,20 +221,12 @@ async fn a_line_lost_after_the_final_dot_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn without_starttls_a_relay_that_must_have_it_gets_neither_mail_nor_password() {
-    let sink = Sink::offering(Offers {
-        login: Some(("me", "secret")),
-        ..Offers::default()
-    })
-    .await;
+    let sink = Sink::offering(Offers { login: Some(("me", "secret")), ..Offers::default() }).await;
     let url = format!("smtp://me:secret@{}?tls=required", sink.address);
     let error = relay(&url, Options::default()).send(&mail("m-1")).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
     let seen = sink.seen();
-    assert!(
-        seen.lines.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"),
-        "{:?}",
-        seen.lines
-    );
+    assert!(seen.lines.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"), "{:?}", seen.lines);
 }
 
 /// A certificate for this machine that nobody else trusts, as PEM and as what a server needs.
@@ -271,17 +247,9 @@ fn certificate() -> (Vec<u8>, tokio_rustls::TlsAcceptor) {
 async fn mail_and_password_travel_encrypted_by_starttls_and_from_the_first_byte() {
     let (pem, acceptor) = certificate();
     for (scheme, query, implicit) in [("smtp", "?tls=required", false), ("smtp", "", false), ("smtps", "", true)] {
-        let sink = Sink::offering(Offers {
-            tls: Some(acceptor.clone()),
-            implicit,
-            login: Some(("me", "se:cret+")),
-        })
-        .await;
+        let sink = Sink::offering(Offers { tls: Some(acceptor.clone()), implicit, login: Some(("me", "se:cret+")) }).await;
         let url = format!("{scheme}://me:se%3Acret+@localhost:{}{query}", sink.address.port());
-        let options = Options {
-            extra_root: Some(pem.clone()),
-            ..Options::default()
-        };
+        let options = Options { extra_root: Some(pem.clone()), ..Options::default() };
         let transport = relay(&url, options);
         for number in 0..3 {
             transport.send(&mail(&format!("m-{number}"))).await.unwrap();
@@ -296,12 +264,7 @@ async fn mail_and_password_travel_encrypted_by_starttls_and_from_the_first_byte(
 async fn a_certificate_that_nobody_vouches_for_gets_no_mail() {
     let (_, acceptor) = certificate();
     for (scheme, implicit) in [("smtp", false), ("smtps", true)] {
-        let sink = Sink::offering(Offers {
-            tls: Some(acceptor.clone()),
-            implicit,
-            login: None,
-        })
-        .await;
+        let sink = Sink::offering(Offers { tls: Some(acceptor.clone()), implicit, login: None }).await;
         let url = format!("{scheme}://localhost:{}", sink.address.port());
         let error = relay(&url, Options::default()).send(&mail("m-1")).await.unwrap_err();
         assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
@@ -311,11 +274,7 @@ async fn a_certificate_that_nobody_vouches_for_gets_no_mail() {
 
 #[tokio::test]
 async fn a_wrong_password_is_the_relays_trouble_and_not_the_messages() {
-    let sink = Sink::offering(Offers {
-        login: Some(("me", "secret")),
-        ..Offers::default()
-    })
-    .await;
+    let sink = Sink::offering(Offers { login: Some(("me", "secret")), ..Offers::default() }).await;
     let url = format!("smtp://me:wrong@{}", sink.address);
     let error = relay(&url, Options::default()).send(&mail("m-1")).await.unwrap_err();
     let reason = "535 5.7.8 wrong".to_owned();
@@ -343,10 +302,8 @@ async fn a_folder_holds_each_mail_once_however_often_it_is_sent() {
     transport.send(&mail("m-1")).await.unwrap();
     transport.send(&mail("m-1")).await.unwrap();
     transport.send(&mail("../../m-2")).await.unwrap();
-    let mut names: Vec<String> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, [".._.._m-2.eml", "m-1.eml"]);
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(folder.join("m-1.eml")).unwrap());
@@ -366,15 +323,7 @@ async fn a_folder_that_cannot_be_written_is_tried_again_later() {
 #[tokio::test]
 async fn an_address_that_no_mail_can_carry_fails_for_good_without_repeating_it() {
     let memory = Transport::Memory(Arc::default());
-    for address in [
-        "nobody",
-        "@example.com",
-        "a@b@",
-        "a\r\nb@example.com",
-        "سارا@example.com",
-        "sara@exa mple.com",
-        "",
-    ] {
+    for address in ["nobody", "@example.com", "a@b@", "a\r\nb@example.com", "سارا@example.com", "sara@exa mple.com", ""] {
         let mut unsendable = mail("m-1");
         unsendable.to.address = address.to_owned();
         match memory.send(&unsendable).await {

@@ -115,10 +115,7 @@ fn vectors() -> Vectors {
 /// The worked number, given with some decimals, is the one computed.
 #[track_caller]
 fn assert_near(computed: f64, worked: f64, tolerance: f64) {
-    assert!(
-        (computed - worked).abs() <= tolerance,
-        "computed {computed}, worked example {worked}"
-    );
+    assert!((computed - worked).abs() <= tolerance, "computed {computed}, worked example {worked}");
 }
 
 #[track_caller]
@@ -135,19 +132,7 @@ fn satisfied(part: u64, n: u64) -> Histogram {
 
 /// Answers by NPS group, spread over the points of each group.
 fn groups(promoters: u64, passives: u64, detractors: u64) -> Histogram {
-    let mut answers = Histogram::from([
-        detractors / 2,
-        0,
-        0,
-        0,
-        0,
-        0,
-        detractors.div_ceil(2),
-        passives / 2,
-        passives.div_ceil(2),
-        0,
-        0,
-    ]);
+    let mut answers = Histogram::from([detractors / 2, 0, 0, 0, 0, 0, detractors.div_ceil(2), passives / 2, passives.div_ceil(2), 0, 0]);
     answers.merge(&Histogram::from([0, 0, 0, 0, 0, 0, 0, 0, 0, promoters / 2, promoters.div_ceil(2)]));
     answers
 }
@@ -236,11 +221,7 @@ fn shares_differ_as_newcombe_says() {
         let found = difference(Metric::Csat, &now, &before).unwrap();
         assert_near(found.value, 100.0 * example.difference, 0.000_05);
         assert_interval(Some(found.interval), [100.0 * example.lower, 100.0 * example.upper], 0.000_05);
-        let expected = if example.lower > 0.0 {
-            Verdict::Better
-        } else {
-            Verdict::WithinChance
-        };
+        let expected = if example.lower > 0.0 { Verdict::Better } else { Verdict::WithinChance };
         assert_eq!(found.verdict, expected);
     }
 }

@@ -40,10 +40,7 @@ pub fn serve(port: u16, folder: &Path) -> Result<()> {
     let shelf = read(folder)?;
     actix_web::rt::System::new().block_on(async move {
         HttpServer::new(move || {
-            App::new()
-                .app_data(web::Data::new(shelf.clone()))
-                .route("/{name}", web::get().to(page))
-                .route("/{name}", web::post().to(vote))
+            App::new().app_data(web::Data::new(shelf.clone())).route("/{name}", web::get().to(page)).route("/{name}", web::post().to(vote))
         })
         .bind(("127.0.0.1", port))?
         .run()
@@ -97,8 +94,5 @@ fn parse(bytes: &[u8]) -> Result<Kept> {
             headers.push((name, HeaderValue::try_from(value.trim())?));
         }
     }
-    Ok(Kept {
-        headers,
-        body: Bytes::copy_from_slice(body),
-    })
+    Ok(Kept { headers, body: Bytes::copy_from_slice(body) })
 }

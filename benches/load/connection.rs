@@ -31,10 +31,7 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            buffer: Vec::with_capacity(4096),
-        })
+        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
     }
 
     /// Sends the bytes of a whole request and reads its whole answer.
@@ -51,13 +48,7 @@ impl Connection {
             self.read().await?;
         }
         let (first, body) = self.buffer.split_at_checked(head.length).context("an answer without a head")?;
-        Ok(Answer {
-            status: head.status,
-            retry_after: head.retry_after,
-            head: first,
-            body,
-            chunked: head.body == Body::Chunked,
-        })
+        Ok(Answer { status: head.status, retry_after: head.retry_after, head: first, body, chunked: head.body == Body::Chunked })
     }
 
     async fn read(&mut self) -> Result<()> {
@@ -105,12 +96,7 @@ struct Head {
 impl Head {
     /// The head at the beginning of `bytes`, once all of it has arrived.
     fn parse(bytes: &[u8]) -> Result<Option<Self>> {
-        let mut head = Self {
-            status: 0,
-            length: 0,
-            body: Body::Bytes(0),
-            retry_after: false,
-        };
+        let mut head = Self { status: 0, length: 0, body: Body::Bytes(0), retry_after: false };
         let mut rest = bytes;
         while let Some((line, after)) = line(rest) {
             head.length += rest.len() - after.len();

@@ -67,12 +67,7 @@ struct Share {
 
 impl Supply {
     fn new(requests: &Requests, may: Use) -> Arc<Self> {
-        Arc::new(Self {
-            requests: Arc::clone(requests),
-            may,
-            next: AtomicUsize::new(0),
-            returned: Mutex::new(Vec::new()),
-        })
+        Arc::new(Self { requests: Arc::clone(requests), may, next: AtomicUsize::new(0), returned: Mutex::new(Vec::new()) })
     }
 
     fn take(&self) -> Option<(usize, &[u8])> {
@@ -99,20 +94,13 @@ pub async fn run(address: SocketAddr, requests: &Requests, may: Use, load: Load)
     let connections = open(address, load.connections).await?;
     let from = Instant::now() + load.warm;
     let to = from + load.measured;
-    let tasks: Vec<_> = connections
-        .into_iter()
-        .map(|connection| tokio::spawn(ask_until(connection, Arc::clone(&supply), to)))
-        .collect();
+    let tasks: Vec<_> = connections.into_iter().map(|connection| tokio::spawn(ask_until(connection, Arc::clone(&supply), to))).collect();
     let mut shares = Vec::with_capacity(load.connections);
     for task in tasks {
         shares.push(task.await??);
     }
     let to = shares.iter().filter_map(|share| share.dry).fold(to, Instant::min);
-    ensure!(
-        to.saturating_duration_since(from) >= SHORTEST,
-        "{} requests are too few for this server",
-        requests.len()
-    );
+    ensure!(to.saturating_duration_since(from) >= SHORTEST, "{} requests are too few for this server", requests.len());
     sum(&shares, from, to)
 }
 
@@ -156,11 +144,7 @@ pub fn describe(answer: &Answer<'_>) -> String {
 async fn open(address: SocketAddr, count: usize) -> Result<Vec<Connection>> {
     let mut connections = Vec::with_capacity(count);
     for _ in 0..count {
-        connections.push(
-            Connection::open(address)
-                .await
-                .with_context(|| format!("{address} does not answer"))?,
-        );
+        connections.push(Connection::open(address).await.with_context(|| format!("{address} does not answer"))?);
     }
     Ok(connections)
 }
@@ -190,10 +174,7 @@ async fn ask_until(mut connection: Connection, supply: Arc<Supply>, to: Instant)
 
 fn sum(shares: &[Share], from: Instant, to: Instant) -> Result<Outcome> {
     let all = || shares.iter().flat_map(|share| &share.accepted);
-    let mut latencies: Vec<_> = all()
-        .filter(|(_, ended, _)| (from..to).contains(ended))
-        .map(|(_, _, latency)| *latency)
-        .collect();
+    let mut latencies: Vec<_> = all().filter(|(_, ended, _)| (from..to).contains(ended)).map(|(_, _, latency)| *latency).collect();
     latencies.sort_unstable();
     Ok(Outcome {
         rate: super::number(latencies.len()) / (to - from).as_secs_f64(),
@@ -207,8 +188,6 @@ fn sum(shares: &[Share], from: Instant, to: Instant) -> Result<Outcome> {
 /// The smallest latency that `percent` of all do not exceed, in milliseconds.
 fn quantile(sorted: &[Duration], percent: usize) -> Result<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
-    let found = sorted
-        .get(rank.saturating_sub(1))
-        .context("nothing was answered in the measured time")?;
+    let found = sorted.get(rank.saturating_sub(1)).context("nothing was answered in the measured time")?;
     Ok(found.as_secs_f64() * 1000.0)
 }

@@ -64,12 +64,7 @@ impl Engine {
 impl Ground {
     /// Nothing yet.
     pub fn new(engine: Engine) -> Result<Self> {
-        Ok(Self {
-            engine,
-            root: TempDir::with_prefix("nabz-load.")?,
-            made: Vec::new(),
-            count: 0,
-        })
+        Ok(Self { engine, root: TempDir::with_prefix("nabz-load.")?, made: Vec::new(), count: 0 })
     }
 
     /// A folder for what is not a server's.
@@ -121,10 +116,7 @@ impl Ground {
 
     async fn drop_databases(&self, names: &[String]) -> Result<()> {
         let Engine::Postgres(admin) = &self.engine else { return Ok(()) };
-        let statements: Vec<_> = names
-            .iter()
-            .map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-            .collect();
+        let statements: Vec<_> = names.iter().map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).collect();
         run(admin, &statements).await
     }
 

@@ -23,18 +23,8 @@ use anyhow::{Context, Result, bail};
 use database::{Engine, Ground};
 use measure::Plan;
 
-const FULL: Plan = Plan {
-    links: 80_000,
-    rounds: 3,
-    warm: Duration::from_millis(400),
-    measured: Duration::from_secs(2),
-};
-const QUICK: Plan = Plan {
-    links: 12_000,
-    rounds: 1,
-    warm: Duration::from_millis(100),
-    measured: Duration::from_millis(500),
-};
+const FULL: Plan = Plan { links: 80_000, rounds: 3, warm: Duration::from_millis(400), measured: Duration::from_secs(2) };
+const QUICK: Plan = Plan { links: 12_000, rounds: 1, warm: Duration::from_millis(100), measured: Duration::from_millis(500) };
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -56,10 +46,7 @@ fn main() -> Result<()> {
         // `cargo test --all-targets` runs this too, in a debug build that says nothing about speed.
         return print("measures only under `cargo bench --bench load`\n");
     }
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(measure_all(&plan))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan))
 }
 
 async fn measure_all(plan: &Plan) -> Result<()> {
@@ -77,10 +64,7 @@ async fn measure_all(plan: &Plan) -> Result<()> {
     print(&table::render(&machine::describe(), &all)?)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the tests' PostgreSQL is, is not a setting of the product"
-)]
+#[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is not a setting of the product")]
 fn postgres_url() -> Option<String> {
     std::env::var("NABZ_TEST_POSTGRES_URL").ok()
 }

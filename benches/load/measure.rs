@@ -115,11 +115,7 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
         rest,
         loaded: 0.0,
     };
-    let side = Side {
-        plan,
-        prepared: &prepared,
-        bare: bare.address,
-    };
+    let side = Side { plan, prepared: &prepared, bare: bare.address };
     for round in 0..plan.rounds {
         progress(&format!("{name}: votes, round {} of {}", round + 1, plan.rounds));
         votes(ground, &side, round, &mut figures).await?;
@@ -132,22 +128,13 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
 
 impl Votes {
     fn new(connections: usize) -> Self {
-        Self {
-            connections,
-            bare: Series::default(),
-            batched: Series::default(),
-            single: Series::default(),
-        }
+        Self { connections, bare: Series::default(), batched: Series::default(), single: Series::default() }
     }
 }
 
 impl Plan {
     fn load(&self, connections: usize) -> Load {
-        Load {
-            connections,
-            warm: self.warm,
-            measured: self.measured,
-        }
+        Load { connections, warm: self.warm, measured: self.measured }
     }
 }
 
@@ -183,9 +170,7 @@ async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load:
     let place = ground.copy(&prepared.place).await?;
     let server = product::start(&place, vote_batch).await?;
     let before = product::counts(server.address).await?;
-    let outcome = crowd::run(server.address, &prepared.votes, Use::Once, load)
-        .await
-        .with_context(|| server.last_words())?;
+    let outcome = crowd::run(server.address, &prepared.votes, Use::Once, load).await.with_context(|| server.last_words())?;
     let after = product::counts(server.address).await?;
     let mut expected = before;
     for link in &outcome.accepted {
@@ -199,10 +184,7 @@ async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load:
 }
 
 fn check(expected: &Counts, counted: &Counts) -> Result<()> {
-    ensure!(
-        expected == counted,
-        "WRONG COUNTS: accepted were {expected:?}, the breakdown says {counted:?}"
-    );
+    ensure!(expected == counted, "WRONG COUNTS: accepted were {expected:?}, the breakdown says {counted:?}");
     Ok(())
 }
 
@@ -213,15 +195,9 @@ async fn pages(side: &Side<'_>) -> Result<Vec<PageFigures>> {
     let load = plan.load(PAGE_CONNECTIONS);
     let mut all = Vec::new();
     for page in &prepared.pages {
-        let mut figures = PageFigures {
-            name: page.name,
-            page: Series::default(),
-            bare: Series::default(),
-        };
+        let mut figures = PageFigures { name: page.name, page: Series::default(), bare: Series::default() };
         for _ in 0..plan.rounds {
-            figures
-                .page
-                .add(&crowd::run(server.address, &page.requests, Use::Again, load).await?);
+            figures.page.add(&crowd::run(server.address, &page.requests, Use::Again, load).await?);
             figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
         }
         all.push(figures);

@@ -43,12 +43,7 @@ impl Process {
             .stderr(output)
             .spawn()
             .context("the server does not start")?;
-        let mut process = Self {
-            child,
-            log: log.to_owned(),
-            address,
-            start: Duration::ZERO,
-        };
+        let mut process = Self { child, log: log.to_owned(), address, start: Duration::ZERO };
         let question = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
         while !is_ready(address, question.as_bytes()).await {
             if let Some(status) = process.child.try_wait()? {
@@ -67,17 +62,11 @@ impl Process {
     pub fn memory(&self) -> Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let read = |name: &str| -> Result<f64> {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .context("no such line in /proc")?;
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line in /proc")?;
             let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
             Ok(kilobytes / 1024.0)
         };
-        Ok(Memory {
-            now: read("VmRSS:")?,
-            peak: read("VmHWM:")?,
-        })
+        Ok(Memory { now: read("VmRSS:")?, peak: read("VmHWM:")? })
     }
 
     /// Asks it to end and waits until it has.

@@ -66,10 +66,8 @@ pub async fn prepare(ground: &mut Ground, links: usize) -> Result<Prepared> {
     let rate = number(tokens.len()) / since.elapsed().as_secs_f64();
     let pages: Requests = Arc::new(tokens.iter().map(|token| get(&format!("/s/{token}"), "")).collect());
     let nonces = crowd::gather(address, &pages, CONNECTIONS, nonce).await?;
-    let mut votes: Vec<_> = (0..)
-        .zip(tokens.iter().zip(&nonces))
-        .map(|(at, (token, nonce))| form(&format!("/s/{token}"), nonce, score(at)))
-        .collect();
+    let mut votes: Vec<_> =
+        (0..).zip(tokens.iter().zip(&nonces)).map(|(at, (token, nonce))| form(&format!("/s/{token}"), nonce, score(at))).collect();
     let thanks = votes.pop().context("no links")?;
     keep(address, &thanks, &kept, "thanks").await?;
     let stored: usize = product::counts(address).await?.values().sum();
@@ -77,18 +75,8 @@ pub async fn prepare(ground: &mut Ground, links: usize) -> Result<Prepared> {
     let pages = keep_pages(address, &kept, &tokens, pages).await?;
     server.stop().await?;
 
-    let bare_votes = (0..)
-        .zip(&nonces)
-        .take(BARE_FORMS)
-        .map(|(at, nonce)| form("/thanks", nonce, score(at)));
-    Ok(Prepared {
-        place,
-        votes: Arc::new(votes),
-        bare_votes: Arc::new(bare_votes.collect()),
-        pages,
-        kept,
-        interactions: rate,
-    })
+    let bare_votes = (0..).zip(&nonces).take(BARE_FORMS).map(|(at, nonce)| form("/thanks", nonce, score(at)));
+    Ok(Prepared { place, votes: Arc::new(votes), bare_votes: Arc::new(bare_votes.collect()), pages, kept, interactions: rate })
 }
 
 async fn keep_pages(address: SocketAddr, kept: &Path, tokens: &[String], plain: Requests) -> Result<Vec<Page>> {
@@ -98,19 +86,10 @@ async fn keep_pages(address: SocketAddr, kept: &Path, tokens: &[String], plain: 
     for (name, file, headers, requests) in [
         ("survey page", "page", "", plain),
         ("survey page, score chosen", "chosen", "", Arc::new(chosen.collect())),
-        (
-            "survey page, as a browser asks",
-            "compressed",
-            BROWSER,
-            Arc::new(compressed.collect()),
-        ),
+        ("survey page, as a browser asks", "compressed", BROWSER, Arc::new(compressed.collect())),
     ] {
         keep(address, requests.first().context("no links")?, kept, file).await?;
-        pages.push(Page {
-            name,
-            requests,
-            bare: Arc::new(vec![get(&format!("/{file}"), headers)]),
-        });
+        pages.push(Page { name, requests, bare: Arc::new(vec![get(&format!("/{file}"), headers)]) });
     }
     Ok(pages)
 }
@@ -141,10 +120,7 @@ fn interaction(at: usize) -> Vec<u8> {
 fn token(answer: &Answer<'_>) -> Result<String> {
     ensure!(answer.status == 201, "no interaction was stored");
     let body: serde_json::Value = serde_json::from_slice(&answer.content()?)?;
-    let link = body
-        .pointer("/invitation/link")
-        .and_then(serde_json::Value::as_str)
-        .context("no link")?;
+    let link = body.pointer("/invitation/link").and_then(serde_json::Value::as_str).context("no link")?;
     let (_, token) = link.split_once("/s/").context("a link without /s/")?;
     Ok(token.to_owned())
 }
@@ -153,10 +129,7 @@ fn token(answer: &Answer<'_>) -> Result<String> {
 fn nonce(answer: &Answer<'_>) -> Result<String> {
     ensure!(answer.status == 200, "no page");
     let page = String::from_utf8(answer.content()?)?;
-    let field = page
-        .split('<')
-        .find(|tag| tag.starts_with("input") && tag.contains("name=\"nonce\""))
-        .context("no field nonce")?;
+    let field = page.split('<').find(|tag| tag.starts_with("input") && tag.contains("name=\"nonce\"")).context("no field nonce")?;
     let (_, value) = field.split_once("value=\"").context("a nonce without a value")?;
     let (value, _) = value.split_once('"').context("a value without an end")?;
     Ok(value.to_owned())

@@ -29,10 +29,7 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
     let mut text = format!("\n{machine}; load generator and server on the same machine, medians of interleaved runs.\n");
     for figures in all {
         writeln!(text, "\n{}\n", figures.engine)?;
-        writeln!(
-            text,
-            "| what | connections | a second | p50 ms | p99 ms | beside it |\n|---|--:|--:|--:|--:|---|"
-        )?;
+        writeln!(text, "| what | connections | a second | p50 ms | p99 ms | beside it |\n|---|--:|--:|--:|--:|---|")?;
         for votes in &figures.votes {
             vote_rows(&mut text, votes)?;
         }
@@ -41,23 +38,13 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
             figures.share_of_peak(),
             thousands_of(figures.overload.refused())
         );
-        row(
-            &mut text,
-            "votes committed, four times the load",
-            OVERLOAD,
-            &figures.overload,
-            &beside,
-        )?;
+        row(&mut text, "votes committed, four times the load", OVERLOAD, &figures.overload, &beside)?;
         for page in &figures.pages {
             let beside = format!("{:.2} of bare", page.page.times(&page.bare));
             row(&mut text, page.name, PAGE_CONNECTIONS, &page.page, &beside)?;
             row(&mut text, "bare, same bytes", PAGE_CONNECTIONS, &page.bare, "")?;
         }
-        writeln!(
-            text,
-            "\nInteractions stored while preparing: {} a second.",
-            thousands(figures.interactions)
-        )?;
+        writeln!(text, "\nInteractions stored while preparing: {} a second.", thousands(figures.interactions))?;
     }
     writeln!(text, "\n| aim | wanted | measured | |\n|---|---|---|---|")?;
     for aim in all.iter().flat_map(aims) {
@@ -68,11 +55,7 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
 }
 
 fn vote_rows(text: &mut String, votes: &Votes) -> Result<()> {
-    let beside = format!(
-        "{:.2} of bare, {:.1} times one by one",
-        votes.batched.times(&votes.bare),
-        votes.batched.times(&votes.single)
-    );
+    let beside = format!("{:.2} of bare, {:.1} times one by one", votes.batched.times(&votes.bare), votes.batched.times(&votes.single));
     row(text, "votes committed", votes.connections, &votes.batched, &beside)?;
     row(text, "votes, one commit each", votes.connections, &votes.single, "")?;
     row(text, "bare POST", votes.connections, &votes.bare, "")
@@ -81,10 +64,7 @@ fn vote_rows(text: &mut String, votes: &Votes) -> Result<()> {
 fn row(text: &mut String, what: &str, connections: usize, series: &Series, beside: &str) -> Result<()> {
     let rate = thousands(series.rate());
     let (p50, p99) = (series.p50(), series.p99());
-    Ok(writeln!(
-        text,
-        "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {beside} |"
-    )?)
+    Ok(writeln!(text, "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {beside} |")?)
 }
 
 impl Figures {
@@ -97,44 +77,18 @@ impl Figures {
 
 fn aims(figures: &Figures) -> Vec<Aim> {
     let name = figures.name;
-    let bounds = if name == "SQLite" {
-        Bounds {
-            of_bare: 0.35,
-            times_single: 6.0,
-        }
-    } else {
-        Bounds {
-            of_bare: 0.25,
-            times_single: 4.0,
-        }
-    };
+    let bounds = if name == "SQLite" { Bounds { of_bare: 0.35, times_single: 6.0 } } else { Bounds { of_bare: 0.25, times_single: 4.0 } };
     let mut aims = Vec::new();
     if let Some(votes) = figures.votes.iter().find(|votes| votes.connections == AIM_CONNECTIONS) {
         let batched = &votes.batched;
-        aims.push(at_least(
-            format!("{name}: votes beside a bare POST"),
-            bounds.of_bare,
-            batched.times(&votes.bare),
-        ));
-        aims.push(at_least(
-            format!("{name}: votes beside one commit each"),
-            bounds.times_single,
-            batched.times(&votes.single),
-        ));
+        aims.push(at_least(format!("{name}: votes beside a bare POST"), bounds.of_bare, batched.times(&votes.bare)));
+        aims.push(at_least(format!("{name}: votes beside one commit each"), bounds.times_single, batched.times(&votes.single)));
         aims.push(at_most(format!("{name}: votes, p50 in ms"), 2.5, batched.p50()));
         aims.push(at_most(format!("{name}: votes, p99 in ms"), 8.0, batched.p99()));
     }
-    aims.push(at_least(
-        format!("{name}: four times the load, share of the peak"),
-        0.95,
-        figures.share_of_peak(),
-    ));
+    aims.push(at_least(format!("{name}: four times the load, share of the peak"), 0.95, figures.share_of_peak()));
     for page in &figures.pages {
-        aims.push(at_least(
-            format!("{name}: {}, beside bare", page.name),
-            0.8,
-            page.page.times(&page.bare),
-        ));
+        aims.push(at_least(format!("{name}: {}, beside bare", page.name), 0.8, page.page.times(&page.bare)));
     }
     aims.push(at_most(format!("{name}: memory at rest in MB"), 20.0, figures.rest));
     aims.push(at_most(format!("{name}: memory under load in MB"), 96.0, figures.loaded));
@@ -143,21 +97,11 @@ fn aims(figures: &Figures) -> Vec<Aim> {
 }
 
 fn at_least(what: String, wanted: f64, measured: f64) -> Aim {
-    Aim {
-        what,
-        wanted: format!("at least {wanted}"),
-        measured: format!("{measured:.2}"),
-        met: measured >= wanted,
-    }
+    Aim { what, wanted: format!("at least {wanted}"), measured: format!("{measured:.2}"), met: measured >= wanted }
 }
 
 fn at_most(what: String, wanted: f64, measured: f64) -> Aim {
-    Aim {
-        what,
-        wanted: format!("at most {wanted}"),
-        measured: format!("{measured:.2}"),
-        met: measured <= wanted,
-    }
+    Aim { what, wanted: format!("at most {wanted}"), measured: format!("{measured:.2}"), met: measured <= wanted }
 }
 
 fn thousands_of(number: usize) -> String {

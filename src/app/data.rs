@@ -21,10 +21,7 @@ const SECRETS: &str = "secrets";
 /// One line that says what cannot be reached or written, and what to do.
 pub async fn open_database(config: &Config, parts: &Parts) -> anyhow::Result<Db> {
     create_private(&config.data_dir)?;
-    let settings = Settings {
-        url: config.database_url(),
-        max_connections: config.database.max_connections,
-    };
+    let settings = Settings { url: config.database_url(), max_connections: config.database.max_connections };
     Db::open(&settings, parts.random.uuid(parts.clock.now())).await
 }
 
@@ -60,11 +57,7 @@ pub fn rotate_secrets(config: &Config, random: &Random) -> anyhow::Result<()> {
 
 fn add_secret(path: &Path, random: &Random) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let text = if path.exists() {
-        std::fs::read_to_string(path)?
-    } else {
-        String::new()
-    };
+    let text = if path.exists() { std::fs::read_to_string(path)? } else { String::new() };
     let line = Keyring::next_line(&text, random).ok_or_else(|| anyhow!("all 255 numbers of secrets are taken"))?;
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
@@ -82,10 +75,7 @@ fn create_private(path: &Path) -> anyhow::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| {
-        format!(
-            "the folder {} cannot be created; choose another data_dir or check its owner",
-            path.display()
-        )
-    })
+    builder
+        .create(path)
+        .with_context(|| format!("the folder {} cannot be created; choose another data_dir or check its owner", path.display()))
 }

@@ -19,13 +19,7 @@ pub async fn create(db: &Db, parts: &Parts, name: String, scope: Scope) -> anyho
     }
     let secret = auth::fresh_secret(&parts.random);
     let now = parts.clock.now();
-    let key = ApiKey {
-        id: parts.random.uuid(now),
-        name,
-        scope,
-        created_at: now,
-        revoked_at: None,
-    };
+    let key = ApiKey { id: parts.random.uuid(now), name, scope, created_at: now, revoked_at: None };
     let mut tx = db.begin().await?;
     store::insert(&mut tx, &key, &auth::hash(&secret)).await?;
     tx.commit().await?;

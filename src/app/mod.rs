@@ -62,13 +62,7 @@ pub struct Parts {
 impl Default for Parts {
     /// The machine's clock and randomness, and everything by the settings.
     fn default() -> Self {
-        Self {
-            clock: Clock::System,
-            random: machine_random(),
-            transport: None,
-            delivers: true,
-            threads: None,
-        }
+        Self { clock: Clock::System, random: machine_random(), transport: None, delivers: true, threads: None }
     }
 }
 
@@ -77,11 +71,7 @@ impl Default for Parts {
 /// # Panics
 /// When the kernel refuses: without randomness no secret would be one.
 #[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "this is the one place that asks the kernel for randomness"
-)]
+#[expect(clippy::disallowed_methods, clippy::panic, reason = "this is the one place that asks the kernel for randomness")]
 pub fn machine_random() -> Random {
     Random::new(|bytes| {
         if let Err(error) = getrandom::fill(bytes) {
@@ -146,16 +136,7 @@ impl App {
             (web::Data::from(Arc::clone(&context)), web::Data::new(links), booth.clone()),
             &draining,
         )?;
-        Ok(Self {
-            address,
-            context,
-            booth: Some(booth),
-            courier,
-            server,
-            stop,
-            tasks,
-            draining,
-        })
+        Ok(Self { address, context, booth: Some(booth), courier, server, stop, tasks, draining })
     }
 
     /// Sends everything that is due now; answers how many attempts that took.
@@ -196,10 +177,7 @@ fn transport(config: &Config) -> anyhow::Result<Transport> {
     Ok(match config.mail.transport {
         MailTransport::Folder => Transport::Folder(config.mail_dir()),
         MailTransport::Smtp => {
-            let options = Options {
-                max_connections: config.mail.max_connections,
-                ..Options::default()
-            };
+            let options = Options { max_connections: config.mail.max_connections, ..Options::default() };
             Transport::Smtp(SmtpRelay::from_url(config.mail.smtp_url.expose_secret(), options).context("mail.smtp_url")?)
         }
     })
@@ -219,13 +197,8 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         votes_per_link: config.limits.votes_per_link_per_minute,
         api_per_key: config.limits.api_per_key_per_minute,
     };
-    let proxies = config
-        .server
-        .trusted_proxies
-        .iter()
-        .map(|range| range.parse())
-        .collect::<Result<_, _>>()
-        .context("server.trusted_proxies")?;
+    let proxies =
+        config.server.trusted_proxies.iter().map(|range| range.parse()).collect::<Result<_, _>>().context("server.trusted_proxies")?;
     Ok(Context {
         db,
         clock: parts.clock.clone(),

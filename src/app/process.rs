@@ -51,14 +51,8 @@ pub async fn stop_signal() -> anyhow::Result<()> {
 /// When it does not answer, or not with success.
 pub async fn ask_health(config: &Config) -> anyhow::Result<()> {
     let address = reachable(config.server.listen);
-    let answer = timeout(HEALTH_WITHIN, ask(address))
-        .await
-        .with_context(|| format!("{address} does not answer in time"))??;
-    if answer.starts_with("HTTP/1.1 200") {
-        Ok(())
-    } else {
-        bail!("{address} answers, but not with success")
-    }
+    let answer = timeout(HEALTH_WITHIN, ask(address)).await.with_context(|| format!("{address} does not answer in time"))??;
+    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { bail!("{address} answers, but not with success") }
 }
 
 /// A service that listens on every address is asked on the loopback one.
@@ -72,12 +66,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 async fn ask(address: SocketAddr) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("nothing listens on {address}"))?;
-    stream
-        .write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
-        .await?;
+    let mut stream = TcpStream::connect(address).await.with_context(|| format!("nothing listens on {address}"))?;
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)

@@ -62,11 +62,7 @@ impl Changes {
     /// A list for the node of this id.
     #[must_use]
     pub fn new(node: Uuid) -> Self {
-        Self {
-            node,
-            local: broadcast::channel(CAPACITY).0,
-            outward: broadcast::channel(CAPACITY).0,
-        }
+        Self { node, local: broadcast::channel(CAPACITY).0, outward: broadcast::channel(CAPACITY).0 }
     }
 
     /// Everything told from now on. A receiver that lags is told so and must look at the database itself.
@@ -105,9 +101,7 @@ async fn send(pool: &PgPool, changes: &Changes, stop: &CancellationToken) {
             }
         }
         let payloads: Vec<String> = batch.drain(..).map(|change| change.to_payload(changes.node)).collect();
-        let told = sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::text[]) AS t(payload)")
-            .bind(CHANNEL)
-            .bind(&payloads);
+        let told = sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::text[]) AS t(payload)").bind(CHANNEL).bind(&payloads);
         if let Err(error) = told.execute(pool).await {
             tracing::warn!(%error, "other nodes could not be told of a change");
         }

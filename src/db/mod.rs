@@ -90,11 +90,7 @@ impl Db {
             Engine::Sqlite(pools) => Engine::Sqlite(pools.write.begin_with("BEGIN IMMEDIATE").await?),
             Engine::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
-        Ok(Tx {
-            transaction,
-            announced: Vec::new(),
-            changes: Arc::clone(&self.changes),
-        })
+        Ok(Tx { transaction, announced: Vec::new(), changes: Arc::clone(&self.changes) })
     }
 
     /// The engine's name.
@@ -187,9 +183,7 @@ pub fn is_our_fault(error: &Error) -> bool {
             cause.is_unique_violation()
                 || cause.is_foreign_key_violation()
                 || cause.is_check_violation()
-                || cause
-                    .code()
-                    .is_some_and(|code| code == "1" || code.starts_with("42") || code.starts_with("22"))
+                || cause.code().is_some_and(|code| code == "1" || code.starts_with("42") || code.starts_with("22"))
         }
         Error::RowNotFound
         | Error::ColumnDecode { .. }

@@ -44,10 +44,7 @@ impl Db {
             Some(("postgres" | "postgresql", _)) => Engine::Postgres(open_postgres(&settings.url, settings.max_connections).await?),
             _ => bail!("database.url must begin with sqlite: or postgres://"),
         };
-        Ok(Self {
-            pools,
-            changes: Arc::new(Changes::new(node)),
-        })
+        Ok(Self { pools, changes: Arc::new(Changes::new(node)) })
     }
 
     /// Whether a transaction can be begun and every migration of this program is in place.
@@ -59,9 +56,7 @@ impl Db {
             Engine::Sqlite(pools) => {
                 let tx = pools.write.begin_with("BEGIN IMMEDIATE").await?;
                 tx.rollback().await?;
-                let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations")
-                    .fetch_one(&pools.read)
-                    .await?;
+                let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations").fetch_one(&pools.read).await?;
                 same_count(applied, &SQLITE)
             }
             Engine::Postgres(pool) => {
@@ -80,9 +75,7 @@ fn same_count(applied: i64, migrator: &Migrator) -> anyhow::Result<()> {
     if i64::try_from(migrator.iter().count())? == applied {
         return Ok(());
     }
-    Err(anyhow!(
-        "the database's migrations are not those of this program: run `nabz migrate` with the newest version"
-    ))
+    Err(anyhow!("the database's migrations are not those of this program: run `nabz migrate` with the newest version"))
 }
 
 async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
@@ -90,12 +83,7 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} cannot be created; choose another data_dir", folder.display()))?;
     }
-    let explain = || {
-        format!(
-            "the database file {} cannot be opened for writing; check its owner and free space",
-            path.display()
-        )
-    };
+    let explain = || format!("the database file {} cannot be opened for writing; check its owner and free space", path.display());
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -154,10 +142,7 @@ async fn open_postgres(url: &str, max_connections: u32) -> anyhow::Result<PgPool
         .connect_with(options.application_name("nabz"))
         .await
         .with_context(|| format!("{place} does not answer; check database.url and that the server runs"))?;
-    POSTGRES
-        .run(&pool)
-        .await
-        .with_context(|| format!("the tables in {place} could not be brought up to date"))?;
+    POSTGRES.run(&pool).await.with_context(|| format!("the tables in {place} could not be brought up to date"))?;
     Ok(pool)
 }
 

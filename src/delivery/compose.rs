@@ -71,10 +71,7 @@ pub fn compose(invitation: &InvitationMail<'_>) -> Mail {
         id: invitation.id.to_owned(),
         date: invitation.date,
         from,
-        to: Mailbox {
-            name: invitation.customer_name.map(str::to_owned),
-            address: invitation.to.to_owned(),
-        },
+        to: Mailbox { name: invitation.customer_name.map(str::to_owned), address: invitation.to.to_owned() },
         reply_to: invitation.reply_to.cloned(),
         text: text(invitation, &Words::new(invitation, plain)),
         html: mail_page::html(invitation, &Words::new(invitation, messages), &subject),
@@ -106,12 +103,7 @@ impl<'a> Words<'a> {
                 None => messages.mail_greeting_unnamed(),
             }
             .into_owned(),
-            lead: if about_a_ticket {
-                messages.mail_closed()
-            } else {
-                messages.mail_invite()
-            }
-            .into_owned(),
+            lead: if about_a_ticket { messages.mail_closed() } else { messages.mail_invite() }.into_owned(),
             reference: reference.into_iter().flatten().collect(),
             why: match company(invitation.survey) {
                 Some(company) => messages.mail_why(&company),
@@ -150,11 +142,7 @@ fn text(invitation: &InvitationMail<'_>, words: &Words<'_>) -> String {
 
 /// The company as one line.
 pub(super) fn company(survey: &Survey) -> Option<String> {
-    survey
-        .company
-        .as_deref()
-        .map(|company| line(company, LONGEST_NAME))
-        .filter(|company| !company.is_empty())
+    survey.company.as_deref().map(|company| line(company, LONGEST_NAME)).filter(|company| !company.is_empty())
 }
 
 /// A stranger's words as we would repeat them to somebody: one line, cut to length; nothing at all when they hold an address. Otherwise whoever opens
@@ -233,11 +221,8 @@ mod tests {
     fn both_parts_have_one_address_per_point_in_ascending_order() {
         for (metric, locale, mail) in every_mail() {
             for part in [&mail.text, &mail.html] {
-                let scores: Vec<u8> = part
-                    .split(&format!("{LINK}/"))
-                    .skip(1)
-                    .map(|rest| rest.split(['"', '\n']).next().unwrap().parse().unwrap())
-                    .collect();
+                let scores: Vec<u8> =
+                    part.split(&format!("{LINK}/")).skip(1).map(|rest| rest.split(['"', '\n']).next().unwrap().parse().unwrap()).collect();
                 assert_eq!(scores, metric.points().collect::<Vec<u8>>(), "{metric} {locale}");
                 assert!(part.contains(STOP));
             }
@@ -261,11 +246,7 @@ mod tests {
             assert!(mail.html.len() < 25_000, "{metric} {locale}: {}", mail.html.len());
             assert!(!mail.html.contains("<img") && !mail.html.contains("<script") && !mail.html.contains("url("));
             let both = format!("lang=\"{locale}\" dir=\"{}\"", locale.direction());
-            let live = mail
-                .html
-                .split("<!--")
-                .map(|piece| piece.split_once("-->").map_or(piece, |(_, live)| live))
-                .collect::<String>();
+            let live = mail.html.split("<!--").map(|piece| piece.split_once("-->").map_or(piece, |(_, live)| live)).collect::<String>();
             for tag in ["<html", "<table", "<td"] {
                 for attributes in live.split(tag).skip(1).map(|rest| rest.split('>').next().unwrap()) {
                     assert!(attributes.contains(&both), "{metric} {locale}: {tag}{attributes}");
@@ -280,11 +261,7 @@ mod tests {
         let mut survey = survey(Metric::Csat, Some(attack));
         survey.brand.color = "red;background:url(https://evil.example)".to_owned();
         survey.brand.logo_url = Some("javascript:alert(1)".to_owned());
-        let own = Texts {
-            question: Some(attack.to_owned()),
-            low: Some(attack.to_owned()),
-            ..Texts::default()
-        };
+        let own = Texts { question: Some(attack.to_owned()), low: Some(attack.to_owned()), ..Texts::default() };
         survey.texts.insert(Locale::En, own);
         let from = from();
         let hostile = InvitationMail {
@@ -323,11 +300,7 @@ mod tests {
         survey.display = Display::Faces;
         survey.brand.logo_url = Some("https://acme.example/logo.png".to_owned());
         survey.scale = Scale::Agree;
-        let own = Texts {
-            question: Some("How was it?".to_owned()),
-            high: Some("Great".to_owned()),
-            ..Texts::default()
-        };
+        let own = Texts { question: Some("How was it?".to_owned()), high: Some("Great".to_owned()), ..Texts::default() };
         survey.texts.insert(Locale::En, own);
         let named = Mailbox::parse("Acme surveys <survey@acme.example>").unwrap();
         let mail = compose(&invitation(&survey, &named, Locale::En));

@@ -43,10 +43,7 @@ impl Mailbox {
     /// When it holds no address that mail can be sent to.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let parsed: lettre::message::Mailbox = text.parse().map_err(|_| AddressError::Malformed)?;
-        let mailbox = Self {
-            name: parsed.name,
-            address: parsed.email.to_string(),
-        };
+        let mailbox = Self { name: parsed.name, address: parsed.email.to_string() };
         mailbox.checked()?;
         Ok(mailbox)
     }
@@ -60,11 +57,7 @@ impl Mailbox {
     }
 
     fn checked(&self) -> Result<lettre::message::Mailbox, AddressError> {
-        let name = self
-            .name
-            .as_deref()
-            .map(|name| line(name, LONGEST_NAME))
-            .filter(|name| !name.is_empty());
+        let name = self.name.as_deref().map(|name| line(name, LONGEST_NAME)).filter(|name| !name.is_empty());
         Ok(lettre::message::Mailbox::new(name, checked_address(&self.address)?))
     }
 }
@@ -157,11 +150,7 @@ fn checked_address(text: &str) -> Result<Address, AddressError> {
     if !local.is_ascii() {
         return Err(AddressError::LocalPart);
     }
-    let domain = if domain.is_ascii() {
-        domain.to_owned()
-    } else {
-        Host::parse(domain).map_err(|_| AddressError::Malformed)?.to_string()
-    };
+    let domain = if domain.is_ascii() { domain.to_owned() } else { Host::parse(domain).map_err(|_| AddressError::Malformed)?.to_string() };
     Address::new(local, domain).map_err(|_| AddressError::Malformed)
 }
 
@@ -195,10 +184,7 @@ mod tests {
             id: "0198c0de-0000-7000-8000-000000000001".to_owned(),
             date: Timestamp::parse("2026-11-20T08:30:05Z").unwrap(),
             from: Mailbox::parse("Acme <survey@acme.example>").unwrap(),
-            to: Mailbox {
-                name: None,
-                address: "sara@example.com".to_owned(),
-            },
+            to: Mailbox { name: None, address: "sara@example.com".to_owned() },
             reply_to: None,
             subject: "How did we do?".to_owned(),
             text: "Hello\n".to_owned(),
@@ -247,18 +233,12 @@ mod tests {
                 ("To", "sara@example.com"),
                 ("Subject", "How did we do?"),
                 ("Message-ID", "<0198c0de-0000-7000-8000-000000000001@acme.example>"),
-                (
-                    "List-Unsubscribe",
-                    "<https://nabz.example/u/abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrstuvwx>"
-                ),
+                ("List-Unsubscribe", "<https://nabz.example/u/abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrstuvwx>"),
                 ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
                 ("List-Id", "<support.acme.example>"),
                 ("Auto-Submitted", "auto-generated"),
                 ("MIME-Version", "1.0"),
-                (
-                    "Content-Type",
-                    "multipart/alternative; boundary=\"=_nabz_0198c0de000070008000000000000001\""
-                ),
+                ("Content-Type", "multipart/alternative; boundary=\"=_nabz_0198c0de000070008000000000000001\""),
             ]
         );
     }
@@ -299,10 +279,7 @@ mod tests {
             let (fields, body) = read(&bytes);
             let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, NAMES, "{attack:?}");
-            assert_eq!(
-                fields[2].1.matches('@').count(),
-                fields[2].1.matches("sara@example.com").count() + quoted_at_signs(&fields[2].1)
-            );
+            assert_eq!(fields[2].1.matches('@').count(), fields[2].1.matches("sara@example.com").count() + quoted_at_signs(&fields[2].1));
             let delimiter = fields[10].1.split('"').nth(1).map(|boundary| format!("--{boundary}")).unwrap();
             let last = format!("{delimiter}--");
             let delimiters: Vec<&str> = body.split("\r\n").filter(|line| line.starts_with(&delimiter)).collect();

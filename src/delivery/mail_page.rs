@@ -72,22 +72,8 @@ impl Look {
     const fn of(locale: Locale) -> Self {
         let (dir, lang) = (locale.direction(), locale.as_str());
         match locale {
-            Locale::Fa | Locale::Ar => Self {
-                dir,
-                lang,
-                start: "right",
-                end: "left",
-                fonts: ARABIC_FONTS,
-                line_height: "1.7",
-            },
-            Locale::En => Self {
-                dir,
-                lang,
-                start: "left",
-                end: "right",
-                fonts: LATIN_FONTS,
-                line_height: "1.5",
-            },
+            Locale::Fa | Locale::Ar => Self { dir, lang, start: "right", end: "left", fonts: ARABIC_FONTS, line_height: "1.7" },
+            Locale::En => Self { dir, lang, start: "left", end: "right", fonts: LATIN_FONTS, line_height: "1.5" },
         }
     }
 
@@ -147,10 +133,7 @@ fn row(look: &Look, padding: &str, content: &Markup) -> Markup {
 fn head(survey: &Survey, words: &Words<'_>, look: &Look) -> Markup {
     let (fill, on_fill) = (survey.brand.fill(), survey.brand.on_color());
     let company = company(survey);
-    let name = company
-        .as_deref()
-        .map(|company| words.messages.foreign(company))
-        .unwrap_or_default();
+    let name = company.as_deref().map(|company| words.messages.foreign(company)).unwrap_or_default();
     let bold = format!("{}font-size:17px;font-weight:bold;", look.text(look.start));
     html! {
         tr {
@@ -222,9 +205,7 @@ fn cell(invitation: &InvitationMail<'_>, words: &Words<'_>, score: u8) -> Markup
 
 /// The five faces of CSAT, as text; all as old as emoji are, so that every font with emoji has them.
 fn face(score: u8) -> Option<&'static str> {
-    ["\u{1f61e}", "\u{1f615}", "\u{1f610}", "\u{1f60a}", "\u{1f604}"]
-        .get(usize::from(score).checked_sub(1)?)
-        .copied()
+    ["\u{1f61e}", "\u{1f615}", "\u{1f610}", "\u{1f60a}", "\u{1f604}"].get(usize::from(score).checked_sub(1)?).copied()
 }
 
 /// What the lowest and the highest point mean, below their ends.

@@ -99,10 +99,7 @@ impl Courier {
 
     async fn claim(&self) -> db::Result<Vec<Claimed>> {
         let now = self.context.clock.now();
-        let lease = Lease {
-            until: now.plus_millis(LEASE_MS),
-            token: self.context.random.uuid(now),
-        };
+        let lease = Lease { until: now.plus_millis(LEASE_MS), token: self.context.random.uuid(now) };
         let mut tx = self.context.db.begin().await?;
         let claimed = outbox::store::claim(&mut tx, now, lease, self.at_once).await?;
         if !claimed.is_empty() {
@@ -126,10 +123,7 @@ impl Courier {
     /// What to do about a message, by what is stored now: a customer may have unsubscribed since it was enqueued.
     async fn task(&self, message: &Claimed) -> db::Result<Task> {
         if message.kind != invitation::MAIL {
-            return Ok(Task::Drop(
-                Settlement::Failed(format!("nobody sends messages of the kind {}", message.kind)),
-                None,
-            ));
+            return Ok(Task::Drop(Settlement::Failed(format!("nobody sends messages of the kind {}", message.kind)), None));
         }
         let id = InvitationId(message.subject_id);
         let cancel = |reason: &str, state| Ok(Task::Drop(Settlement::Cancelled(reason.to_owned()), state));
@@ -180,12 +174,7 @@ impl Courier {
             Err(SendError::Permanent { reply }) => Settlement::Failed(reply),
             Err(error) => {
                 let [a, b, c, d] = self.context.random.bytes();
-                let wait = backoff::delay(
-                    message.attempt_count,
-                    &self.retry_schedule_ms,
-                    u32::from_be_bytes([a, b, c, d]),
-                    None,
-                );
+                let wait = backoff::delay(message.attempt_count, &self.retry_schedule_ms, u32::from_be_bytes([a, b, c, d]), None);
                 match wait {
                     Some(wait) => Settlement::Retry(self.context.clock.now().plus_millis(wait), error.to_string()),
                     None => Settlement::Failed(error.to_string()),

@@ -116,11 +116,7 @@ pub struct Entry {
 
 impl From<&Survey> for Entry {
     fn from(survey: &Survey) -> Self {
-        Self {
-            slug: survey.slug.clone(),
-            title: title(survey).to_owned(),
-            locale: survey.locale,
-        }
+        Self { slug: survey.slug.clone(), title: title(survey).to_owned(), locale: survey.locale }
     }
 }
 
@@ -179,18 +175,8 @@ impl Reports {
     /// The public reports of a database.
     #[must_use]
     pub fn new(db: &Db, clock: &Clock) -> Self {
-        let kept = Kept {
-            reports: HashMap::new(),
-            list: None,
-            survey_changes: 0,
-            changes: db.changes().listen(),
-        };
-        Self {
-            db: db.clone(),
-            clock: clock.clone(),
-            kept: Mutex::new(kept),
-            first: tokio::sync::Mutex::new(()),
-        }
+        let kept = Kept { reports: HashMap::new(), list: None, survey_changes: 0, changes: db.changes().listen() };
+        Self { db: db.clone(), clock: clock.clone(), kept: Mutex::new(kept), first: tokio::sync::Mutex::new(()) }
     }
 
     /// The public report of a survey; `None` where there is no survey with this slug or its report is not enabled.
@@ -242,16 +228,8 @@ impl Reports {
         let (snapshot, ripens_at) = publish(&survey, &votes, now);
         let id = survey.id;
         let served = Arc::new(Served::new(survey, snapshot));
-        let look = Look {
-            served: Arc::clone(&served),
-            changes: 0,
-            at: Instant::now(),
-            ripens_at,
-        };
-        let past = Past {
-            base,
-            rests_until: look.at,
-        };
+        let look = Look { served: Arc::clone(&served), changes: 0, at: Instant::now(), ripens_at };
+        let past = Past { base, rests_until: look.at };
         let report = Report {
             survey: id,
             // what was told while it was being read may not be in it: the next reader looks again
@@ -286,12 +264,7 @@ impl Reports {
         };
         let at = Instant::now();
         past.rests_until = at + LONGEST_REST.min(10 * (at - begun));
-        *locked(&report.look) = Look {
-            served: Arc::clone(&served),
-            changes,
-            at,
-            ripens_at,
-        };
+        *locked(&report.look) = Look { served: Arc::clone(&served), changes, at, ripens_at };
         Ok(Some(served))
     }
 
@@ -303,10 +276,7 @@ impl Reports {
         let changes = {
             let mut kept = locked(&self.kept);
             kept.note_changes();
-            let known = kept
-                .list
-                .as_ref()
-                .filter(|list| list.changes == kept.survey_changes && list.at.elapsed() < BELIEVED);
+            let known = kept.list.as_ref().filter(|list| list.changes == kept.survey_changes && list.at.elapsed() < BELIEVED);
             if let Some(list) = known {
                 return Ok(Arc::clone(&list.entries));
             }
@@ -322,11 +292,7 @@ impl Reports {
             entries.extend(part.iter().filter(|survey| survey.public.enabled).map(Entry::from));
         }
         let entries: Arc<[Entry]> = entries.into();
-        locked(&self.kept).list = Some(List {
-            entries: Arc::clone(&entries),
-            changes,
-            at,
-        });
+        locked(&self.kept).list = Some(List { entries: Arc::clone(&entries), changes, at });
         Ok(entries)
     }
 }

@@ -24,12 +24,8 @@ const STYLE: &str = include_str!("../../templates/assets/happiness.css");
 #[must_use]
 pub fn report(survey: &Survey, snapshot: &Snapshot, messages: &'static Messages) -> Still {
     let title = messages.happiness_title(&snapshot.title);
-    let frame = Frame {
-        palette: Palette::of(&survey.brand.color),
-        style: STYLE,
-        indexed: true,
-        ..Frame::plain(messages.locale(), &title, "")
-    };
+    let frame =
+        Frame { palette: Palette::of(&survey.brand.color), style: STYLE, indexed: true, ..Frame::plain(messages.locale(), &title, "") };
     let content = html! {
         main.card {
             p.eyebrow { (messages.happiness_eyebrow()) }
@@ -210,11 +206,7 @@ fn days(from: NaiveDate, to: NaiveDate, messages: &Messages) -> Markup {
 #[must_use]
 pub fn list(entries: &[Entry], messages: &'static Messages) -> Still {
     let title = messages.happiness_list_title();
-    let frame = Frame {
-        style: STYLE,
-        indexed: true,
-        ..Frame::plain(messages.locale(), &title, "")
-    };
+    let frame = Frame { style: STYLE, indexed: true, ..Frame::plain(messages.locale(), &title, "") };
     let content = html! {
         main.card {
             h1 { (title) }

@@ -89,10 +89,7 @@ pub fn publish(survey: &Survey, votes: &Votes, now: Timestamp) -> (Snapshot, Opt
         },
         minimum,
         score: scores.as_ref().and_then(|scores| metric::headline(metric, scores)).map(one_decimal),
-        interval: scores
-            .as_ref()
-            .and_then(|scores| metric::interval(metric, scores))
-            .map(Interval::one_decimal),
+        interval: scores.as_ref().and_then(|scores| metric::interval(metric, scores)).map(Interval::one_decimal),
         counts: scores.as_ref().map(|scores| Points::of(metric, scores)),
         last_100: Last {
             n: last.n(),
@@ -128,20 +125,12 @@ pub fn title(survey: &Survey) -> &str {
 }
 
 fn vote(ballot: &Ballot) -> Option<Vote> {
-    Some(Vote {
-        score: ballot.score,
-        day: Day(day_of(ballot.day)?),
-    })
+    Some(Vote { score: ballot.score, day: Day(day_of(ballot.day)?) })
 }
 
 fn comment(remark: &Remark) -> Option<Comment> {
     let Vote { score, day } = vote(&remark.ballot)?;
-    Some(Comment {
-        score,
-        text: remark.text.clone(),
-        day,
-        locale: remark.locale,
-    })
+    Some(Comment { score, text: remark.text.clone(), day, locale: remark.locale })
 }
 
 /// A setting that is checked to be positive.
@@ -172,11 +161,7 @@ mod tests {
 
     /// Votes given newest first as (score, minutes ago).
     fn votes(given: &[(u8, i64)]) -> Votes {
-        let newest: Vec<Ballot> = given
-            .iter()
-            .enumerate()
-            .map(|(number, (score, ago))| ballot(number, *score, *ago))
-            .collect();
+        let newest: Vec<Ballot> = given.iter().enumerate().map(|(number, (score, ago))| ballot(number, *score, *ago)).collect();
         Votes {
             scores: histogram(newest.iter().map(|ballot| ballot.score)),
             first_day: newest.last().map(|first| first.day),
@@ -202,32 +187,17 @@ mod tests {
         for field in ["score", "interval", "counts", "since"] {
             assert_eq!(shown[field], Value::Null, "{field}");
         }
-        assert_eq!(
-            (&shown["votes"], &shown["last_100"]),
-            (&json!([]), &json!({"n": 0, "score": null, "interval": null}))
-        );
+        assert_eq!((&shown["votes"], &shown["last_100"]), (&json!([]), &json!({"n": 0, "score": null, "interval": null})));
     }
 
     #[test]
     fn votes_appear_in_lots_and_each_once_it_is_a_day_old() {
         let day = 24 * 60;
-        for (young, old, listed) in [
-            (10, 0, 10),
-            (14, 0, 10),
-            (15, 0, 15),
-            (2, 12, 12),
-            (3, 12, 15),
-            (1, 9, 10),
-            (0, 13, 13),
-            (4, 18, 20),
-        ] {
+        for (young, old, listed) in [(10, 0, 10), (14, 0, 10), (15, 0, 15), (2, 12, 12), (3, 12, 15), (1, 9, 10), (0, 13, 13), (4, 18, 20)]
+        {
             let given: Vec<_> = fresh(young).into_iter().chain((0..old).map(|number| (5, day + number))).collect();
             let snapshot = published(&given);
-            assert_eq!(
-                (snapshot.votes.len(), snapshot.n),
-                (listed, u64::try_from(listed).unwrap()),
-                "{young} young, {old} old"
-            );
+            assert_eq!((snapshot.votes.len(), snapshot.n), (listed, u64::try_from(listed).unwrap()), "{young} young, {old} old");
         }
     }
 
@@ -254,14 +224,7 @@ mod tests {
         votes.newest.truncate(105);
         let (snapshot, _) = publish(&survey(Metric::Csat, None), &votes, Timestamp::from_millis(NOW));
         assert_eq!((snapshot.n, snapshot.score), (250, Some(40.0)));
-        assert_eq!(
-            snapshot.last_100,
-            Last {
-                n: 100,
-                score: Some(100.0),
-                interval: Some([96.3, 100.0])
-            }
-        );
+        assert_eq!(snapshot.last_100, Last { n: 100, score: Some(100.0), interval: Some([96.3, 100.0]) });
         assert_eq!(snapshot.votes.len(), LISTED);
         assert_eq!((snapshot.published(), snapshot.listed().n()), (votes.scores, 100));
     }
@@ -279,17 +242,10 @@ mod tests {
     #[test]
     fn a_comment_waits_for_its_vote() {
         let mut votes = votes(&fresh(11));
-        let remark = |number: usize| Remark {
-            ballot: votes.newest[number],
-            text: number.to_string(),
-            locale: Locale::Fa,
-        };
+        let remark = |number: usize| Remark { ballot: votes.newest[number], text: number.to_string(), locale: Locale::Fa };
         votes.remarks = vec![remark(0), remark(3)];
         let (snapshot, _) = publish(&survey(Metric::Csat, None), &votes, Timestamp::from_millis(NOW));
-        assert_eq!(
-            snapshot.comments.iter().map(|comment| comment.text.as_str()).collect::<Vec<_>>(),
-            ["3"]
-        );
+        assert_eq!(snapshot.comments.iter().map(|comment| comment.text.as_str()).collect::<Vec<_>>(), ["3"]);
     }
 
     #[test]

@@ -56,12 +56,7 @@ struct Row {
 
 impl From<&Row> for Ballot {
     fn from(row: &Row) -> Self {
-        Self {
-            id: row.id,
-            score: point(row.score),
-            day: row.day,
-            first_answered_at: row.first_answered_at,
-        }
+        Self { id: row.id, score: point(row.score), day: row.day, first_answered_at: row.first_answered_at }
     }
 }
 
@@ -122,11 +117,7 @@ pub async fn remarks(session: &mut impl Session, survey: SurveyId) -> Result<Vec
         .fetch_all(conn)
         .await?
     });
-    let remark = |row: RemarkRow| Remark {
-        ballot: Ballot::from(&row.ballot),
-        text: row.comment,
-        locale: row.locale,
-    };
+    let remark = |row: RemarkRow| Remark { ballot: Ballot::from(&row.ballot), text: row.comment, locale: row.locale };
     Ok(rows.into_iter().map(remark).collect())
 }
 

@@ -38,12 +38,8 @@ impl Figures {
             Locale::Ar => (locale!("ar-u-nu-arab"), "٪"),
         };
         let days = match locale {
-            Locale::Fa => FixedCalendarDateTimeFormatter::try_new((&icu).into(), YMD::long())
-                .map(Days::Persian)
-                .ok(),
-            Locale::En | Locale::Ar => FixedCalendarDateTimeFormatter::try_new((&icu).into(), YMD::long())
-                .map(Days::Gregorian)
-                .ok(),
+            Locale::Fa => FixedCalendarDateTimeFormatter::try_new((&icu).into(), YMD::long()).map(Days::Persian).ok(),
+            Locale::En | Locale::Ar => FixedCalendarDateTimeFormatter::try_new((&icu).into(), YMD::long()).map(Days::Gregorian).ok(),
         };
         Self {
             decimals: DecimalFormatter::try_new((&icu).into(), icu_decimal::options::DecimalFormatterOptions::default()).ok(),
@@ -109,9 +105,7 @@ mod tests {
 
     /// Without the invisible direction marks that ICU puts before a sign.
     fn visible(text: &str) -> String {
-        text.chars()
-            .filter(|letter| !matches!(letter, '\u{200e}' | '\u{200f}' | '\u{61c}'))
-            .collect()
+        text.chars().filter(|letter| !matches!(letter, '\u{200e}' | '\u{200f}' | '\u{61c}')).collect()
     }
 
     #[test]

@@ -28,18 +28,9 @@ pub struct Messages {
 /// The messages for pages and HTML mail.
 #[must_use]
 pub const fn messages(locale: Locale) -> &'static Messages {
-    const EN: &Messages = &Messages {
-        locale: Locale::En,
-        isolates: true,
-    };
-    const FA: &Messages = &Messages {
-        locale: Locale::Fa,
-        isolates: true,
-    };
-    const AR: &Messages = &Messages {
-        locale: Locale::Ar,
-        isolates: true,
-    };
+    const EN: &Messages = &Messages { locale: Locale::En, isolates: true };
+    const FA: &Messages = &Messages { locale: Locale::Fa, isolates: true };
+    const AR: &Messages = &Messages { locale: Locale::Ar, isolates: true };
     match locale {
         Locale::En => EN,
         Locale::Fa => FA,
@@ -50,18 +41,9 @@ pub const fn messages(locale: Locale) -> &'static Messages {
 /// The messages for plain text: subjects, text parts, JSON. Without isolation marks.
 #[must_use]
 pub const fn plain(locale: Locale) -> &'static Messages {
-    const EN: &Messages = &Messages {
-        locale: Locale::En,
-        isolates: false,
-    };
-    const FA: &Messages = &Messages {
-        locale: Locale::Fa,
-        isolates: false,
-    };
-    const AR: &Messages = &Messages {
-        locale: Locale::Ar,
-        isolates: false,
-    };
+    const EN: &Messages = &Messages { locale: Locale::En, isolates: false };
+    const FA: &Messages = &Messages { locale: Locale::Fa, isolates: false };
+    const AR: &Messages = &Messages { locale: Locale::Ar, isolates: false };
     match locale {
         Locale::En => EN,
         Locale::Fa => FA,

@@ -65,9 +65,6 @@ impl Language {
     }
 
     fn new(locale: Locale) -> Self {
-        Self {
-            texts: message::bundle(locale),
-            figures: figures::Figures::new(locale),
-        }
+        Self { texts: message::bundle(locale), figures: figures::Figures::new(locale) }
     }
 }

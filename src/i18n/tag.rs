@@ -32,10 +32,7 @@ impl Locale {
     pub fn from_tag(tag: &str) -> Option<Self> {
         let tag = tag.trim().to_lowercase();
         let language = tag.split(['-', '_', ' ', '(', '.']).next().unwrap_or_default();
-        language
-            .parse()
-            .ok()
-            .or_else(|| NAMES.iter().find(|(name, _)| *name == language).map(|(_, locale)| *locale))
+        language.parse().ok().or_else(|| NAMES.iter().find(|(name, _)| *name == language).map(|(_, locale)| *locale))
     }
 }
 

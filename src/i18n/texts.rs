@@ -186,9 +186,7 @@ mod tests {
                 assert!(keys.insert(key, BTreeSet::new()).is_none(), "{key} stands twice");
             }
             for variable in line.split('$').skip(1) {
-                let end = variable
-                    .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
-                    .unwrap();
+                let end = variable.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap();
                 keys.get_mut(key).unwrap().insert(&variable[..end]);
             }
         }
@@ -197,10 +195,8 @@ mod tests {
 
     #[test]
     fn every_file_has_the_keys_and_arguments_of_the_list_and_no_others() {
-        let list: BTreeMap<&str, BTreeSet<&str>> = LIST
-            .iter()
-            .map(|(key, names)| (*key, names.iter().map(|(name, _)| *name).collect()))
-            .collect();
+        let list: BTreeMap<&str, BTreeSet<&str>> =
+            LIST.iter().map(|(key, names)| (*key, names.iter().map(|(name, _)| *name).collect())).collect();
         assert_eq!(list.len(), LIST.len(), "a key stands twice in the list");
         for locale in Locale::ALL {
             assert_eq!(keys_and_variables(source(*locale)), list, "{locale}");
@@ -218,16 +214,7 @@ mod tests {
                 for count in [0, 1, 2, 3, 11, 100] {
                     let arguments: FluentArgs = names
                         .iter()
-                        .map(|(name, kind)| {
-                            (
-                                *name,
-                                if *kind == "number" {
-                                    FluentValue::from(count)
-                                } else {
-                                    FluentValue::from("نبض")
-                                },
-                            )
-                        })
+                        .map(|(name, kind)| (*name, if *kind == "number" { FluentValue::from(count) } else { FluentValue::from("نبض") }))
                         .collect();
                     let mut errors = Vec::new();
                     let message = bundle.get_message(key).unwrap();
@@ -240,16 +227,9 @@ mod tests {
 
     #[test]
     fn no_text_has_digits_or_quotes_of_another_language() {
-        for line in source(Locale::Fa)
-            .lines()
-            .chain(source(Locale::Ar).lines())
-            .filter(|line| !line.starts_with('#'))
-        {
+        for line in source(Locale::Fa).lines().chain(source(Locale::Ar).lines()).filter(|line| !line.starts_with('#')) {
             let text = line.split_once(" = ").map_or(line, |(_, text)| text);
-            assert!(
-                !text.contains(|letter: char| letter.is_ascii_digit() || matches!(letter, '"' | '“' | '”' | '?' | ',')),
-                "{line}"
-            );
+            assert!(!text.contains(|letter: char| letter.is_ascii_digit() || matches!(letter, '"' | '“' | '”' | '?' | ',')), "{line}");
         }
         // Persian is written with its own yeh and kaf
         for line in source(Locale::Fa).lines() {

@@ -35,14 +35,8 @@ mod tests {
 
     #[test]
     fn addresses_that_can_receive_mail() {
-        for good in [
-            "a@b",
-            "sara.ahmadi@example.com",
-            "x+y@mail.example.co.uk",
-            "o'brien@example.ie",
-            "زهرا@مثال.ایران",
-            "a@localhost",
-        ] {
+        for good in ["a@b", "sara.ahmadi@example.com", "x+y@mail.example.co.uk", "o'brien@example.ie", "زهرا@مثال.ایران", "a@localhost"]
+        {
             assert!(is_valid(good), "{good}");
         }
         for bad in [

@@ -118,12 +118,7 @@ pub(crate) async fn index(_: Admin, context: Data<Context>, query: Query<ListQue
     let mut items = Vec::with_capacity(found.items.len());
     for source in found.items {
         let survey = survey::store::find(&mut read, source.survey_id).await?;
-        items.push(SourceBody::new(
-            source,
-            survey.map(|survey| survey.slug).unwrap_or_default(),
-            None,
-            &context,
-        ));
+        items.push(SourceBody::new(source, survey.map(|survey| survey.slug).unwrap_or_default(), None, &context));
     }
     Ok(Json(Page { items, next: found.next }))
 }

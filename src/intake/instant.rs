@@ -9,20 +9,10 @@ use crate::clock::Timestamp;
 const MILLIS_FROM: f64 = 1e11;
 
 /// Forms with an offset, tried in order after RFC 3339.
-const WITH_OFFSET: &[&str] = &[
-    "%Y-%m-%dT%H:%M%#z",
-    "%Y-%m-%dT%H:%M:%S%.f%#z",
-    "%Y-%m-%d %H:%M:%S%.f %#z",
-    "%Y-%m-%d %H:%M:%S%.f%#z",
-];
+const WITH_OFFSET: &[&str] = &["%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
 /// Forms without one, which are read as UTC.
-const WITHOUT_OFFSET: &[&str] = &[
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f UTC",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M",
-];
+const WITHOUT_OFFSET: &[&str] =
+    &["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f UTC", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
 
 /// Reads an instant from a text or number: RFC 3339 with or without seconds, an offset without colon, `… UTC`, no zone (UTC),
 /// Unix seconds (also with a fraction), milliseconds (also as text) and `/Date(ms)/`.
@@ -43,16 +33,9 @@ fn from_text(text: &str) -> Option<Timestamp> {
     if let Ok(number) = number.parse::<f64>() {
         return from_number(number);
     }
-    let with_offset = WITH_OFFSET
-        .iter()
-        .find_map(|form| DateTime::parse_from_str(text, form).ok())
-        .map(|at| at.timestamp_millis());
-    let without = || {
-        WITHOUT_OFFSET
-            .iter()
-            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-            .map(|at| at.and_utc().timestamp_millis())
-    };
+    let with_offset = WITH_OFFSET.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()).map(|at| at.timestamp_millis());
+    let without =
+        || WITHOUT_OFFSET.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(|at| at.and_utc().timestamp_millis());
     with_offset.or_else(without).map(Timestamp::from_millis)
 }
 
@@ -90,14 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_no_instant_is_none() {
-        for sent in [
-            json!(""),
-            json!("yesterday"),
-            json!(null),
-            json!("2026-13-01T00:00:00Z"),
-            json!([1]),
-            json!("NaN"),
-        ] {
+        for sent in [json!(""), json!("yesterday"), json!(null), json!("2026-13-01T00:00:00Z"), json!([1]), json!("NaN")] {
             assert_eq!(read(&sent), None, "{sent}");
         }
     }

@@ -256,10 +256,7 @@ impl Interaction {
     pub fn check(&mut self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut refuse = |field: &str, message: String| {
-            errors.push(FieldError {
-                field: field.to_owned(),
-                message,
-            });
+            errors.push(FieldError { field: field.to_owned(), message });
         };
         let too_long = |text: &str, longest: usize| text.chars().count() > longest;
         for (field, text, longest) in self.texts() {
@@ -271,17 +268,9 @@ impl Interaction {
             refuse("product", format!("must have at most {LONGEST_ID} characters"));
         }
         if self.tags.len() > MOST_TAGS || self.tags.iter().any(|tag| too_long(tag, LONGEST_ID)) {
-            refuse(
-                "tags",
-                format!("must be at most {MOST_TAGS} tags of at most {LONGEST_ID} characters"),
-            );
+            refuse("tags", format!("must be at most {MOST_TAGS} tags of at most {LONGEST_ID} characters"));
         }
-        if self
-            .customer
-            .email
-            .as_deref()
-            .is_some_and(|email| !email.trim().is_empty() && !address::is_valid(email.trim()))
-        {
+        if self.customer.email.as_deref().is_some_and(|email| !email.trim().is_empty() && !address::is_valid(email.trim())) {
             refuse("customer.email", "must be a mail address such as sara@example.com".to_owned());
         }
         errors
@@ -303,11 +292,7 @@ mod tests {
     #[test]
     fn what_a_help_desk_sends_is_made_fit() {
         let mut interaction = Interaction {
-            customer: Customer {
-                email: Some("not an address".to_owned()),
-                name: Some(" a\r\nb ".to_owned()),
-                ..Customer::default()
-            },
+            customer: Customer { email: Some("not an address".to_owned()), name: Some(" a\r\nb ".to_owned()), ..Customer::default() },
             team: Some("  ".to_owned()),
             product: Some("x".repeat(1000)),
             tags: vec!["vip".to_owned(), String::new(), "vip".to_owned(), "b".to_owned()],
@@ -324,14 +309,8 @@ mod tests {
     #[test]
     fn a_caller_is_told_every_field_that_does_not_fit() {
         let mut interaction = Interaction {
-            ticket: Ticket {
-                id: Some("x".repeat(201)),
-                ..Ticket::default()
-            },
-            customer: Customer {
-                email: Some("sara".to_owned()),
-                ..Customer::default()
-            },
+            ticket: Ticket { id: Some("x".repeat(201)), ..Ticket::default() },
+            customer: Customer { email: Some("sara".to_owned()), ..Customer::default() },
             tags: vec!["t".to_owned(); 51],
             product: Some("p".repeat(201)),
             ..Interaction::default()

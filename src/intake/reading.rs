@@ -25,10 +25,7 @@ pub enum Unreadable {
 /// # Errors
 /// When the body is no JSON, or no object or list.
 pub fn events(body: &[u8]) -> Result<(Vec<Value>, bool), Unreadable> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| Unreadable::Json {
-        line: error.line(),
-        column: error.column(),
-    })?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| Unreadable::Json { line: error.line(), column: error.column() })?;
     match value {
         Value::Object(_) => Ok((vec![value], false)),
         Value::Array(items) => Ok((items, true)),
@@ -71,11 +68,7 @@ fn interaction(body: &Value) -> Interaction {
             locale: text(body, "/customer/locale"),
             reference: text(body, "/customer/ref"),
         },
-        agent: Agent {
-            id: text(body, "/agent/id"),
-            name: text(body, "/agent/name"),
-            email: text(body, "/agent/email"),
-        },
+        agent: Agent { id: text(body, "/agent/id"), name: text(body, "/agent/name"), email: text(body, "/agent/email") },
         team: text(body, "/team"),
         channel: text(body, "/channel").or_else(|| text(body, "/ticket/channel")),
         tags: tags(body),
@@ -115,11 +108,7 @@ mod tests {
 
     #[test]
     fn tags_are_a_list_or_a_text_at_the_top_or_in_the_ticket() {
-        for body in [
-            json!({"tags": ["a b", "c"]}),
-            json!({"tags": "a b, c"}),
-            json!({"ticket": {"tags": "a b,c"}}),
-        ] {
+        for body in [json!({"tags": ["a b", "c"]}), json!({"tags": "a b, c"}), json!({"ticket": {"tags": "a b,c"}})] {
             assert_eq!(tags(&body), ["a b", "c"], "{body}");
         }
         assert_eq!(tags(&json!({"tags": "billing vip"})), ["billing", "vip"]);
@@ -131,10 +120,7 @@ mod tests {
         assert_eq!(event(&json!({})), Err(Unreadable::Field("event")));
         assert_eq!(event(&json!({"event": "ticket.closed"})), Err(Unreadable::Field("ticket.id")));
         assert_eq!(event(&json!({"event": "ticket.updated"})), Ok(Event::Other));
-        assert_eq!(
-            event(&json!({"event": "ticket.reopened", "ticket": {"id": 7}})),
-            Ok(Event::Reopened { ticket: "7".to_owned() })
-        );
+        assert_eq!(event(&json!({"event": "ticket.reopened", "ticket": {"id": 7}})), Ok(Event::Reopened { ticket: "7".to_owned() }));
         assert_eq!(events(b"{\"a\":\n x"), Err(Unreadable::Json { line: 2, column: 2 }));
     }
 }

@@ -14,7 +14,5 @@ pub fn verify(delivery: &Delivery<'_>) -> Result<Proof, Refusal> {
         signature: delivery.header("webhook-signature"),
     };
     let id = verify::standard(delivery.secret, headers, delivery.body, delivery.now)?;
-    Ok(Proof {
-        delivery_key: Some(id.to_owned()),
-    })
+    Ok(Proof { delivery_key: Some(id.to_owned()) })
 }

@@ -19,14 +19,7 @@ struct Row {
 
 impl From<Row> for Source {
     fn from(row: Row) -> Self {
-        Self {
-            id: row.id,
-            survey_id: row.survey_id,
-            name: row.name,
-            kind: row.kind,
-            sealed_secret: row.secret,
-            created_at: row.created_at,
-        }
+        Self { id: row.id, survey_id: row.survey_id, name: row.name, kind: row.kind, sealed_secret: row.secret, created_at: row.created_at }
     }
 }
 

@@ -32,11 +32,7 @@ pub enum Refusal {
 /// # Errors
 /// [`Refusal::Stale`].
 pub fn fresh(signed_s: i64, now: Timestamp) -> Result<(), Refusal> {
-    if now.as_seconds().abs_diff(signed_s) <= TOLERANCE_S.unsigned_abs() {
-        Ok(())
-    } else {
-        Err(Refusal::Stale)
-    }
+    if now.as_seconds().abs_diff(signed_s) <= TOLERANCE_S.unsigned_abs() { Ok(()) } else { Err(Refusal::Stale) }
 }
 
 /// The headers of a Standard Webhooks delivery.
@@ -69,11 +65,7 @@ pub fn standard<'a>(secret: &str, headers: StandardHeaders<'a>, body: &[u8], now
         let bytes = signature.strip_prefix("v1,").and_then(|text| BASE64.decode(text.as_bytes()).ok());
         bytes.is_some_and(|bytes| mac.clone().verify_slice(&bytes).is_ok())
     };
-    if signatures.split(' ').any(fits) {
-        Ok(id)
-    } else {
-        Err(Refusal::Wrong)
-    }
+    if signatures.split(' ').any(fits) { Ok(id) } else { Err(Refusal::Wrong) }
 }
 
 /// The key in a Standard Webhooks secret: base64 behind `whsec_` (padding may be left out), raw bytes otherwise. `None` when it is not one.
@@ -115,11 +107,7 @@ mod tests {
         standard(secret, headers, body, Timestamp::from_millis(now_s * 1000)).map(|_| ())
     }
 
-    const GOOD: StandardHeaders<'static> = StandardHeaders {
-        id: Some(ID),
-        timestamp: Some("1614265330"),
-        signature: Some(SIGNATURE),
-    };
+    const GOOD: StandardHeaders<'static> = StandardHeaders { id: Some(ID), timestamp: Some("1614265330"), signature: Some(SIGNATURE) };
 
     #[test]
     fn the_official_vectors_pass() {
@@ -130,51 +118,19 @@ mod tests {
             signature: Some("v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="),
         };
         let body = br#"{"email":"test@example.com","username":"test_user"}"#;
-        assert_eq!(
-            check("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", headers, body, 1_649_367_553),
-            Ok(())
-        );
+        assert_eq!(check("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", headers, body, 1_649_367_553), Ok(()));
     }
 
     #[test]
     fn the_official_negative_cases_fail() {
-        let with = |signature| StandardHeaders {
-            signature: Some(signature),
-            ..GOOD
-        };
-        assert_eq!(
-            check(SECRET, StandardHeaders { id: None, ..GOOD }, BODY, AT),
-            Err(Refusal::Missing("webhook-id"))
-        );
-        assert_eq!(
-            check(SECRET, StandardHeaders { timestamp: None, ..GOOD }, BODY, AT),
-            Err(Refusal::Missing("webhook-timestamp"))
-        );
-        assert_eq!(
-            check(SECRET, StandardHeaders { signature: None, ..GOOD }, BODY, AT),
-            Err(Refusal::Missing("webhook-signature"))
-        );
-        assert_eq!(
-            check(
-                SECRET,
-                StandardHeaders {
-                    timestamp: Some("soon"),
-                    ..GOOD
-                },
-                BODY,
-                AT
-            ),
-            Err(Refusal::Timestamp)
-        );
+        let with = |signature| StandardHeaders { signature: Some(signature), ..GOOD };
+        assert_eq!(check(SECRET, StandardHeaders { id: None, ..GOOD }, BODY, AT), Err(Refusal::Missing("webhook-id")));
+        assert_eq!(check(SECRET, StandardHeaders { timestamp: None, ..GOOD }, BODY, AT), Err(Refusal::Missing("webhook-timestamp")));
+        assert_eq!(check(SECRET, StandardHeaders { signature: None, ..GOOD }, BODY, AT), Err(Refusal::Missing("webhook-signature")));
+        assert_eq!(check(SECRET, StandardHeaders { timestamp: Some("soon"), ..GOOD }, BODY, AT), Err(Refusal::Timestamp));
         assert_eq!(check(SECRET, with("v1,"), BODY, AT), Err(Refusal::Wrong));
-        assert_eq!(
-            check(SECRET, with("v1,g0hM9SsE+OTPJTGt/dmIKtSyZlE3uFJE"), BODY, AT),
-            Err(Refusal::Wrong)
-        );
-        assert_eq!(
-            check(SECRET, with("g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="), BODY, AT),
-            Err(Refusal::Wrong)
-        );
+        assert_eq!(check(SECRET, with("v1,g0hM9SsE+OTPJTGt/dmIKtSyZlE3uFJE"), BODY, AT), Err(Refusal::Wrong));
+        assert_eq!(check(SECRET, with("g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="), BODY, AT), Err(Refusal::Wrong));
         assert_eq!(check(SECRET, GOOD, b"{}", AT), Err(Refusal::Wrong));
         assert_eq!(check("", GOOD, BODY, AT), Err(Refusal::Wrong));
     }
@@ -182,41 +138,14 @@ mod tests {
     #[test]
     fn any_signature_of_the_list_may_fit_and_the_prefix_of_the_secret_is_optional_for_raw_keys() {
         let list = format!("v1,AAAA v2,{} v1a,zzz {SIGNATURE}", &SIGNATURE[3..]);
-        assert_eq!(
-            check(
-                SECRET,
-                StandardHeaders {
-                    signature: Some(&list),
-                    ..GOOD
-                },
-                BODY,
-                AT
-            ),
-            Ok(())
-        );
+        assert_eq!(check(SECRET, StandardHeaders { signature: Some(&list), ..GOOD }, BODY, AT), Ok(()));
         let only_v2 = format!("v2,{}", &SIGNATURE[3..]);
-        assert_eq!(
-            check(
-                SECRET,
-                StandardHeaders {
-                    signature: Some(&only_v2),
-                    ..GOOD
-                },
-                BODY,
-                AT
-            ),
-            Err(Refusal::Wrong)
-        );
+        assert_eq!(check(SECRET, StandardHeaders { signature: Some(&only_v2), ..GOOD }, BODY, AT), Err(Refusal::Wrong));
     }
 
     #[test]
     fn three_hundred_seconds_pass_and_one_more_fails_either_way() {
-        for (now, result) in [
-            (AT + 300, Ok(())),
-            (AT - 300, Ok(())),
-            (AT + 301, Err(Refusal::Stale)),
-            (AT - 301, Err(Refusal::Stale)),
-        ] {
+        for (now, result) in [(AT + 300, Ok(())), (AT - 300, Ok(())), (AT + 301, Err(Refusal::Stale)), (AT - 301, Err(Refusal::Stale))] {
             assert_eq!(check(SECRET, GOOD, BODY, now), result);
         }
     }
@@ -230,17 +159,8 @@ mod tests {
         assert_eq!(zendesk(secret, Some(at), signature, body, now), Ok(()));
         assert_eq!(zendesk(secret, Some(at), signature, b"{}", now), Err(Refusal::Wrong));
         assert_eq!(zendesk("other", Some(at), signature, body, now), Err(Refusal::Wrong));
-        assert_eq!(
-            zendesk(secret, Some(at), signature, body, now.plus_millis(301_000)),
-            Err(Refusal::Stale)
-        );
-        assert_eq!(
-            zendesk(secret, None, signature, body, now),
-            Err(Refusal::Missing("x-zendesk-webhook-signature-timestamp"))
-        );
-        assert_eq!(
-            zendesk(secret, Some(at), None, body, now),
-            Err(Refusal::Missing("x-zendesk-webhook-signature"))
-        );
+        assert_eq!(zendesk(secret, Some(at), signature, body, now.plus_millis(301_000)), Err(Refusal::Stale));
+        assert_eq!(zendesk(secret, None, signature, body, now), Err(Refusal::Missing("x-zendesk-webhook-signature-timestamp")));
+        assert_eq!(zendesk(secret, Some(at), None, body, now), Err(Refusal::Missing("x-zendesk-webhook-signature")));
     }
 }

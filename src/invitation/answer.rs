@@ -131,10 +131,7 @@ impl HookAnswer {
     /// A ticket that was opened again.
     #[must_use]
     pub fn reopened(withdrawn: Vec<InvitationId>) -> Self {
-        Self {
-            withdrawn: Some(withdrawn),
-            ..Self::ignored("reopened")
-        }
+        Self { withdrawn: Some(withdrawn), ..Self::ignored("reopened") }
     }
 
     /// A closing that was decided, now or before.

@@ -91,18 +91,11 @@ impl Draft {
         interaction.tidy();
         let mut need = |holds: bool, field: &str, message: &str| {
             if !holds && !errors.iter().any(|error| error.field.starts_with(field)) {
-                errors.push(FieldError {
-                    field: field.to_owned(),
-                    message: message.to_owned(),
-                });
+                errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
             }
         };
         let customer = &interaction.customer;
-        need(
-            interaction.ticket.id.is_some() || key.is_some(),
-            "ticket.id",
-            "is needed, or the header Idempotency-Key",
-        );
+        need(interaction.ticket.id.is_some() || key.is_some(), "ticket.id", "is needed, or the header Idempotency-Key");
         need(
             customer.email.is_some() || customer.phone.is_some() || customer.reference.is_some(),
             "customer",
@@ -111,15 +104,7 @@ impl Draft {
         if !errors.is_empty() {
             return Err(Problem::fields(errors));
         }
-        Ok((
-            self.survey,
-            Received {
-                source: None,
-                closed: self.closed,
-                interaction,
-                request_key: key,
-            },
-        ))
+        Ok((self.survey, Received { source: None, closed: self.closed, interaction, request_key: key }))
     }
 }
 
@@ -157,9 +142,7 @@ pub(crate) async fn create(
     let key = idempotency_key(request.headers())?.map(|key| format!("{} {key}", caller.key));
     let _flight = match &key {
         Some(key) => Some(
-            in_flight
-                .take_off(key)
-                .ok_or_else(|| Problem::new(Kind::Conflict).detail("The same Idempotency-Key is being answered."))?,
+            in_flight.take_off(key).ok_or_else(|| Problem::new(Kind::Conflict).detail("The same Idempotency-Key is being answered."))?,
         ),
         None => None,
     };
@@ -177,9 +160,7 @@ pub(crate) async fn create(
     {
         // Another node answered the same key meanwhile: nothing of this transaction is kept.
         drop(tx);
-        let answer = answered_before(&context, &links, keyed.as_ref())
-            .await?
-            .ok_or_else(Problem::unavailable)?;
+        let answer = answered_before(&context, &links, keyed.as_ref()).await?.ok_or_else(Problem::unavailable)?;
         return Ok((Json(answer), StatusCode::OK));
     }
     let answer = InteractionAnswer::of(&mut tx, &context, &links, &decided).await?;
@@ -191,22 +172,15 @@ pub(crate) async fn create(
 }
 
 fn count(context: &Context, answer: &InteractionAnswer) {
-    context
-        .metrics
-        .decision(answer.outcome.as_str(), answer.reason.map_or("", super::Reason::as_str));
+    context.metrics.decision(answer.outcome.as_str(), answer.reason.map_or("", super::Reason::as_str));
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let key = value
-        .to_str()
-        .ok()
-        .map(str::trim)
-        .filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
-    key.map(|key| Some(key.to_owned()))
-        .ok_or_else(|| Problem::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
+    let key = value.to_str().ok().map(str::trim).filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| Problem::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
 }
 
 /// The first answer to a key, if there is one; the same key with another body is refused.
@@ -248,16 +222,9 @@ pub(crate) async fn hook(
     let source = find_source(&context, &id).await?;
     let secret = open_secret(&context, &source)?;
     let headers = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let delivery = Delivery {
-        secret: secret.expose_secret(),
-        headers: &headers,
-        body: &body,
-        now: context.clock.now(),
-    };
-    let proof = source
-        .kind
-        .verify(&delivery)
-        .map_err(|refusal| Problem::new(Kind::Unauthorized).detail(format!("Not accepted: {refusal}.")))?;
+    let delivery = Delivery { secret: secret.expose_secret(), headers: &headers, body: &body, now: context.clock.now() };
+    let proof =
+        source.kind.verify(&delivery).map_err(|refusal| Problem::new(Kind::Unauthorized).detail(format!("Not accepted: {refusal}.")))?;
     if let Some(key) = &proof.delivery_key
         && let Some(first) = intake::store::find_answer(&mut context.db.read().await?, source.id, key).await?
     {
@@ -268,38 +235,17 @@ pub(crate) async fn hook(
         Err(unreadable) => return Err(keep_unreadable(&context, &source, &unreadable, &body).await?),
     };
     let mut tx = context.db.begin().await?;
-    let survey = survey::store::find(&mut tx, source.survey_id)
-        .await?
-        .ok_or_else(|| Problem::not_found("survey"))?;
+    let survey = survey::store::find(&mut tx, source.survey_id).await?.ok_or_else(|| Problem::not_found("survey"))?;
     let mut items = Vec::with_capacity(events.len());
     for event in events {
-        items.push(
-            take_in(
-                &mut tx,
-                (&context, &links),
-                (&source, &survey),
-                proof.delivery_key.as_deref(),
-                event,
-            )
-            .await?,
-        );
+        items.push(take_in(&mut tx, (&context, &links), (&source, &survey), proof.delivery_key.as_deref(), event).await?);
     }
     let answer = match (is_list, items.pop()) {
         (false, Some(item)) => Answer::One(item),
-        (_, last) => Answer::Batch {
-            outcome: "batch",
-            items: items.into_iter().chain(last).collect(),
-        },
+        (_, last) => Answer::Batch { outcome: "batch", items: items.into_iter().chain(last).collect() },
     };
     let text = serde_json::to_string(&answer).map_err(|error| Problem::internal(&error))?;
-    note(
-        &mut tx,
-        &context,
-        (&source, Reception::Accepted),
-        proof.delivery_key.as_deref(),
-        (&text, None, None),
-    )
-    .await?;
+    note(&mut tx, &context, (&source, Reception::Accepted), proof.delivery_key.as_deref(), (&text, None, None)).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
@@ -317,10 +263,7 @@ async fn find_source(context: &Context, id: &str) -> Result<Source, Problem> {
 }
 
 fn open_secret(context: &Context, source: &Source) -> Result<SecretString, Problem> {
-    let secret = context
-        .keyring
-        .open(SECRET_PURPOSE, &source.sealed_secret)
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let secret = context.keyring.open(SECRET_PURPOSE, &source.sealed_secret).and_then(|bytes| String::from_utf8(bytes).ok());
     secret
         .map(SecretString::from)
         .ok_or_else(|| Problem::internal(&"the secret of a source was sealed with a master secret that is not in force"))
@@ -352,20 +295,13 @@ async fn take_in(
     let interaction = match event {
         Event::Other => return Ok(HookAnswer::ignored("not_closed")),
         Event::Reopened { ticket } => {
-            return Ok(HookAnswer::reopened(
-                receive::withdraw(tx, survey, &ticket, context.clock.now()).await?,
-            ));
+            return Ok(HookAnswer::reopened(receive::withdraw(tx, survey, &ticket, context.clock.now()).await?));
         }
         Event::Closed(interaction) => *interaction,
     };
     // Several tickets of one delivery share its id.
     let request_key = delivery_key.map(|key| format!("{key} {}", interaction.ticket.id.as_deref().unwrap_or_default()));
-    let received = Received {
-        source: Some(source.id),
-        closed: true,
-        interaction,
-        request_key,
-    };
+    let received = Received { source: Some(source.id), closed: true, interaction, request_key };
     let (decided, is_new) = receive::receive(tx, context, survey, &received).await?;
     let answer = InteractionAnswer::of(tx, context, links, &decided).await?;
     if is_new {
@@ -382,16 +318,7 @@ async fn note(
     (answer, problem, body): (&str, Option<&str>, Option<&[u8]>),
 ) -> Result<(), Problem> {
     let at = context.clock.now();
-    let arrival = Arrival {
-        id: context.random.uuid(at),
-        source: source.id,
-        delivery_key,
-        outcome,
-        answer,
-        problem,
-        body,
-        at,
-    };
+    let arrival = Arrival { id: context.random.uuid(at), source: source.id, delivery_key, outcome, answer, problem, body, at };
     intake::store::insert_arrival(tx, &arrival).await?;
     Ok(())
 }
@@ -401,14 +328,7 @@ async fn keep_unreadable(context: &Context, source: &Source, unreadable: &readin
     let problem = unreadable.to_string();
     let kept = body.get(..KEPT_BODY).unwrap_or(body);
     let mut tx = context.db.begin().await?;
-    note(
-        &mut tx,
-        context,
-        (source, Reception::Unreadable),
-        None,
-        ("", Some(&problem), Some(kept)),
-    )
-    .await?;
+    note(&mut tx, context, (source, Reception::Unreadable), None, ("", Some(&problem), Some(kept))).await?;
     tx.commit().await?;
     Ok(Problem::new(Kind::BadRequest).detail(format!("{problem}. The body was kept for inspection.")))
 }

@@ -78,10 +78,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if facts.tags.iter().any(|tag| policy.exclude_tags.contains(tag)) {
         return skip(Reason::ExcludedTag);
     }
-    if facts
-        .closed_at
-        .is_some_and(|closed_at| facts.now.since(closed_at) > policy.max_age_days * DAY_MS)
-    {
+    if facts.closed_at.is_some_and(|closed_at| facts.now.since(closed_at) > policy.max_age_days * DAY_MS) {
         return skip(Reason::TooOld);
     }
     for (asked_at, days, reason) in [
@@ -97,10 +94,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         return skip(Reason::SampledOut);
     }
     let due_at = facts.now.plus_millis(policy.delay_minutes.saturating_mul(MINUTE_MS));
-    Decision::Invite {
-        due_at,
-        expires_at: due_at.plus_days(policy.expires_days),
-    }
+    Decision::Invite { due_at, expires_at: due_at.plus_days(policy.expires_days) }
 }
 
 /// Whether a key is in a sample of so many percent: a hash of the key, so that a repetition decides the same, and a larger sample holds a smaller one.
@@ -177,72 +171,29 @@ mod tests {
 
     #[test]
     fn a_tag_can_exclude_and_a_sample_of_nothing_asks_nobody() {
-        let policy = Policy {
-            exclude_tags: vec!["spam".to_owned()],
-            sample_percent: 0,
-            ..Policy::default()
-        };
+        let policy = Policy { exclude_tags: vec!["spam".to_owned()], sample_percent: 0, ..Policy::default() };
         let tags = ["spam".to_owned()];
-        assert_eq!(
-            reason(decide(&Facts {
-                tags: &tags,
-                ..facts(&policy)
-            })),
-            Some(Reason::ExcludedTag)
-        );
+        assert_eq!(reason(decide(&Facts { tags: &tags, ..facts(&policy) })), Some(Reason::ExcludedTag));
         assert_eq!(reason(decide(&facts(&policy))), Some(Reason::SampledOut));
     }
 
     #[test]
     fn quiet_ends_exactly_when_its_days_are_over_and_zero_days_are_off() {
-        let policy = Policy {
-            quiet_any_days: 0,
-            ..Policy::default()
-        };
+        let policy = Policy { quiet_any_days: 0, ..Policy::default() };
         let asked = Timestamp::from_millis(NOW).plus_days(-7);
-        let at = |offset| {
-            decide(&Facts {
-                asked_same_metric_at: Some(asked.plus_millis(offset)),
-                asked_any_at: Some(asked),
-                ..facts(&policy)
-            })
-        };
+        let at =
+            |offset| decide(&Facts { asked_same_metric_at: Some(asked.plus_millis(offset)), asked_any_at: Some(asked), ..facts(&policy) });
         assert_eq!(reason(at(0)), None);
-        assert_eq!(
-            at(1),
-            Decision::Skip {
-                reason: Reason::QuietPeriod,
-                until: Some(asked.plus_millis(1).plus_days(7))
-            }
-        );
-        let off = Policy {
-            quiet_days: 0,
-            ..policy.clone()
-        };
-        assert_eq!(
-            reason(decide(&Facts {
-                asked_same_metric_at: Some(Timestamp::from_millis(NOW)),
-                ..facts(&off)
-            })),
-            None
-        );
+        assert_eq!(at(1), Decision::Skip { reason: Reason::QuietPeriod, until: Some(asked.plus_millis(1).plus_days(7)) });
+        let off = Policy { quiet_days: 0, ..policy.clone() };
+        assert_eq!(reason(decide(&Facts { asked_same_metric_at: Some(Timestamp::from_millis(NOW)), ..facts(&off) })), None);
     }
 
     #[test]
     fn a_delay_moves_the_message_and_the_end() {
-        let policy = Policy {
-            delay_minutes: 90,
-            expires_days: 2,
-            ..Policy::default()
-        };
+        let policy = Policy { delay_minutes: 90, expires_days: 2, ..Policy::default() };
         let due_at = Timestamp::from_millis(NOW).plus_millis(90 * MINUTE_MS);
-        assert_eq!(
-            decide(&facts(&policy)),
-            Decision::Invite {
-                due_at,
-                expires_at: due_at.plus_days(2)
-            }
-        );
+        assert_eq!(decide(&facts(&policy)), Decision::Invite { due_at, expires_at: due_at.plus_days(2) });
     }
 
     proptest! {

@@ -48,17 +48,10 @@ impl Received {
 #[must_use]
 pub fn identity(keyring: &Keyring, customer: &Customer) -> Option<String> {
     let email = customer.email.as_deref().map(|email| format!("email {}", address::normal(email)));
-    let phone = || {
-        customer
-            .phone
-            .as_deref()
-            .map(|phone| format!("phone {}", phone.chars().filter(char::is_ascii_digit).collect::<String>()))
-    };
+    let phone =
+        || customer.phone.as_deref().map(|phone| format!("phone {}", phone.chars().filter(char::is_ascii_digit).collect::<String>()));
     let reference = || customer.reference.as_deref().map(|reference| format!("ref {reference}"));
-    email
-        .or_else(phone)
-        .or_else(reference)
-        .map(|value| keyring.fingerprint(IDENTITY_PURPOSE, &value))
+    email.or_else(phone).or_else(reference).map(|value| keyring.fingerprint(IDENTITY_PURPOSE, &value))
 }
 
 /// Stores an interaction and decides; true when it is new, false when the same closing was decided before.
@@ -82,15 +75,7 @@ pub async fn receive(tx: &mut Tx, context: &Context, survey: &Survey, received: 
     };
     let decision = decide(tx, survey, received, (&closure_key, identity.as_deref(), customer), now).await?;
     let id = InteractionId(context.random.uuid(now));
-    let record = Record {
-        id,
-        survey: survey.id,
-        source: received.source,
-        closure_key: &closure_key,
-        customer,
-        decision,
-        now,
-    };
+    let record = Record { id, survey: survey.id, source: received.source, closure_key: &closure_key, customer, decision, now };
     if !store::insert_interaction(tx, &record, interaction).await? {
         // Another transaction stored the same closing while this one waited for the customer.
         let decided = store::find_closure(tx, survey.id, &closure_key).await?;
@@ -174,10 +159,7 @@ async fn invite(
     if is_sent {
         count_sent(tx, survey, invitation.id, now).await
     } else {
-        let job = Job {
-            kind: MAIL,
-            subject: invitation.id.0,
-        };
+        let job = Job { kind: MAIL, subject: invitation.id.0 };
         outbox::store::enqueue(tx, OutboxId(context.random.uuid(now)), job, now, due_at).await
     }
 }
@@ -191,11 +173,7 @@ pub async fn count_sent(tx: &mut Tx, survey: &Survey, id: InvitationId, now: Tim
     let Some(cohort) = store::mark_sent(tx, id, now, day).await? else {
         return Ok(());
     };
-    let counts = Counts {
-        delivered: 1,
-        answered: i64::from(cohort.is_answered),
-        ..Counts::default()
-    };
+    let counts = Counts { delivered: 1, answered: i64::from(cohort.is_answered), ..Counts::default() };
     let mut changes = tally::Changes::default();
     changes.add((survey.id, day), (&cohort.group, &cohort.tags), &counts);
     tally::store::add(tx, &changes).await
@@ -216,18 +194,8 @@ pub async fn withdraw(tx: &mut Tx, survey: &Survey, ticket: &str, now: Timestamp
 
 const fn decided(id: InteractionId, decision: Decision) -> Decided {
     match decision {
-        Decision::Invite { .. } => Decided {
-            id,
-            outcome: Outcome::Invited,
-            reason: None,
-            until_at: None,
-        },
-        Decision::Skip { reason, until } => Decided {
-            id,
-            outcome: Outcome::Skipped,
-            reason: Some(reason),
-            until_at: until,
-        },
+        Decision::Invite { .. } => Decided { id, outcome: Outcome::Invited, reason: None, until_at: None },
+        Decision::Skip { reason, until } => Decided { id, outcome: Outcome::Skipped, reason: Some(reason), until_at: until },
     }
 }
 
@@ -237,18 +205,11 @@ mod tests {
     use crate::intake::Ticket;
 
     fn received(source: Option<u128>, id: Option<&str>, closed_at: Option<i64>, request_key: Option<&str>) -> Received {
-        let ticket = Ticket {
-            id: id.map(ToOwned::to_owned),
-            closed_at: closed_at.map(Timestamp::from_millis),
-            ..Ticket::default()
-        };
+        let ticket = Ticket { id: id.map(ToOwned::to_owned), closed_at: closed_at.map(Timestamp::from_millis), ..Ticket::default() };
         Received {
             source: source.map(|id| SourceId(uuid::Uuid::from_u128(id))),
             closed: true,
-            interaction: Interaction {
-                ticket,
-                ..Interaction::default()
-            },
+            interaction: Interaction { ticket, ..Interaction::default() },
             request_key: request_key.map(ToOwned::to_owned),
         }
     }
@@ -256,40 +217,22 @@ mod tests {
     #[test]
     fn one_closing_has_one_key_whichever_way_it_comes() {
         let key = |received: Received| received.closure_key();
-        assert_eq!(
-            key(received(None, Some("7"), Some(5), Some("a"))),
-            key(received(Some(1), Some("7"), Some(5), Some("b")))
-        );
-        assert_ne!(
-            key(received(None, Some("7"), Some(5), None)),
-            key(received(None, Some("7"), Some(6), None))
-        );
+        assert_eq!(key(received(None, Some("7"), Some(5), Some("a"))), key(received(Some(1), Some("7"), Some(5), Some("b"))));
+        assert_ne!(key(received(None, Some("7"), Some(5), None)), key(received(None, Some("7"), Some(6), None)));
     }
 
     #[test]
     fn without_an_instant_the_source_and_the_delivery_tell_closings_apart() {
         let key = |received: Received| received.closure_key();
-        assert_ne!(
-            key(received(Some(1), Some("7"), None, None)),
-            key(received(Some(2), Some("7"), None, None))
-        );
-        assert_ne!(
-            key(received(Some(1), Some("7"), None, Some("a"))),
-            key(received(Some(1), Some("7"), None, Some("b")))
-        );
-        assert_ne!(
-            key(received(None, None, None, Some("a"))),
-            key(received(None, None, None, Some("b")))
-        );
+        assert_ne!(key(received(Some(1), Some("7"), None, None)), key(received(Some(2), Some("7"), None, None)));
+        assert_ne!(key(received(Some(1), Some("7"), None, Some("a"))), key(received(Some(1), Some("7"), None, Some("b"))));
+        assert_ne!(key(received(None, None, None, Some("a"))), key(received(None, None, None, Some("b"))));
     }
 
     #[test]
     fn an_open_ticket_is_not_its_closing() {
         let closed = received(None, Some("7"), None, None);
-        let open = Received {
-            closed: false,
-            ..received(None, Some("7"), None, None)
-        };
+        let open = Received { closed: false, ..received(None, Some("7"), None, None) };
         assert_ne!(closed.closure_key(), open.closure_key());
     }
 
@@ -297,11 +240,7 @@ mod tests {
     fn case_and_punctuation_do_not_make_another_customer() {
         let keyring = Keyring::parse(&format!("1 {}", "ab".repeat(32))).unwrap();
         let by = |email: Option<&str>, phone: Option<&str>| {
-            let customer = Customer {
-                email: email.map(ToOwned::to_owned),
-                phone: phone.map(ToOwned::to_owned),
-                ..Customer::default()
-            };
+            let customer = Customer { email: email.map(ToOwned::to_owned), phone: phone.map(ToOwned::to_owned), ..Customer::default() };
             identity(&keyring, &customer)
         };
         assert_eq!(by(Some("Sara@Example.com"), None), by(Some("sara@example.com"), Some("+98 21")));

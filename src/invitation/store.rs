@@ -60,10 +60,7 @@ pub async fn upsert_agent(tx: &mut Tx, key: &str, name: &str, now: Timestamp) ->
 /// When the database cannot answer.
 pub async fn find_suppression(session: &mut impl Session, identity: &str) -> Result<Option<Reason>> {
     on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT reason FROM suppression WHERE identity = $1")
-            .bind(identity)
-            .fetch_optional(conn)
-            .await
+        sqlx::query_scalar("SELECT reason FROM suppression WHERE identity = $1").bind(identity).fetch_optional(conn).await
     })
 }
 
@@ -247,10 +244,7 @@ pub async fn find_closure(session: &mut impl Session, survey: SurveyId, closure_
 /// When the database cannot answer.
 pub async fn find_decided(session: &mut impl Session, id: InteractionId) -> Result<Option<Decided>> {
     on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, outcome, reason, until_at FROM interaction WHERE id = $1")
-            .bind(id)
-            .fetch_optional(conn)
-            .await
+        sqlx::query_as("SELECT id, outcome, reason, until_at FROM interaction WHERE id = $1").bind(id).fetch_optional(conn).await
     })
 }
 
@@ -271,10 +265,7 @@ pub async fn find(session: &mut impl Session, id: InvitationId) -> Result<Option
 /// # Errors
 /// When the database cannot answer.
 pub async fn find_of(session: &mut impl Session, interaction: InteractionId) -> Result<Option<Invitation>> {
-    on_engine!(session, |conn| sqlx::query_as(INVITATION_OF)
-        .bind(interaction)
-        .fetch_optional(conn)
-        .await)
+    on_engine!(session, |conn| sqlx::query_as(INVITATION_OF).bind(interaction).fetch_optional(conn).await)
 }
 
 /// Moves an invitation from one of the states that still wait for an answer to `to`; false when it is in another.
@@ -395,10 +386,7 @@ pub async fn insert_request(tx: &mut Tx, key: &str, body_hash: &[u8], interactio
 /// When the database cannot answer.
 pub async fn find_request(session: &mut impl Session, key: &str) -> Result<Option<(Vec<u8>, Decided)>> {
     let found: Option<(Vec<u8>, InteractionId)> = on_engine!(session, |conn| {
-        sqlx::query_as("SELECT body_hash, interaction_id FROM idempotency WHERE request_key = $1")
-            .bind(key)
-            .fetch_optional(conn)
-            .await?
+        sqlx::query_as("SELECT body_hash, interaction_id FROM idempotency WHERE request_key = $1").bind(key).fetch_optional(conn).await?
     });
     let Some((hash, interaction)) = found else { return Ok(None) };
     Ok(find_decided(session, interaction).await?.map(|decided| (hash, decided)))

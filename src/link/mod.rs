@@ -32,9 +32,7 @@ struct Signer {
 
 impl Signer {
     fn new(keyring: &Keyring, purpose: &str) -> Self {
-        Self {
-            keys: keyring.derive(purpose).map(|(id, key)| (id, hmac(&key))).collect(),
-        }
+        Self { keys: keyring.derive(purpose).map(|(id, key)| (id, hmac(&key))).collect() }
     }
 
     /// The newest key's number and MAC over `number | parts`.
@@ -78,11 +76,7 @@ impl Links {
     /// Derives the key of each purpose once.
     #[must_use]
     pub fn new(keyring: &Keyring) -> Self {
-        Self {
-            vote: Signer::new(keyring, "vote"),
-            unsubscribe: Signer::new(keyring, "unsubscribe"),
-            nonce: Signer::new(keyring, "nonce"),
-        }
+        Self { vote: Signer::new(keyring, "vote"), unsubscribe: Signer::new(keyring, "unsubscribe"), nonce: Signer::new(keyring, "nonce") }
     }
 
     const fn signer(&self, purpose: Purpose) -> &Signer {

@@ -37,11 +37,7 @@ pub fn difference(metric: Metric, now: &Histogram, before: &Histogram) -> Option
         Metric::Csat | Metric::Ces => of_shares((now.high, now.n()), (before.high, before.n()))?.in_percent(),
         Metric::Nps => of_nps(now, before),
     };
-    Some(Difference {
-        value,
-        interval,
-        verdict: Verdict::of(interval),
-    })
+    Some(Difference { value, interval, verdict: Verdict::of(interval) })
 }
 
 /// The interval of the difference of two shares, each given as (part, n): Newcombe's hybrid score interval, method 10 in Statistics in
@@ -51,18 +47,13 @@ fn of_shares(now: (u64, u64), before: (u64, u64)) -> Option<Interval> {
     let (now, before) = (float(now.0) / float(now.1), float(before.0) / float(before.1));
     let below = (now - now_interval.lower).hypot(before_interval.upper - before);
     let above = (now_interval.upper - now).hypot(before - before_interval.lower);
-    Some(Interval {
-        lower: now - before - below,
-        upper: now - before + above,
-    })
+    Some(Interval { lower: now - before - below, upper: now - before + above })
 }
 
 /// The interval of the difference of two NPS in points: the adjusted scores' difference, their variances summed.
 fn of_nps(now: Bands, before: Bands) -> Interval {
     let (now, before) = (adjusted_nps(now), adjusted_nps(before));
-    Interval::around(now.score - before.score, Z * (now.variance + before.variance).sqrt())
-        .in_percent()
-        .within(-200.0, 200.0)
+    Interval::around(now.score - before.score, Z * (now.variance + before.variance).sqrt()).in_percent().within(-200.0, 200.0)
 }
 
 impl Verdict {

@@ -93,11 +93,7 @@ impl Bands {
     pub fn percent(self) -> Self {
         let mut shares = percentages(&[self.low, self.middle, self.high]).into_iter();
         let mut next = || shares.next().unwrap_or(0);
-        Self {
-            low: next(),
-            middle: next(),
-            high: next(),
-        }
+        Self { low: next(), middle: next(), high: next() }
     }
 }
 
@@ -115,10 +111,7 @@ mod tests {
     fn every_point_is_listed_zeros_included_and_only_those_of_the_scale() {
         let mut answers = Histogram::default();
         answers.add(2, 5);
-        assert_eq!(
-            answers.counts(Metric::Csat).collect::<Vec<_>>(),
-            [(1, 0), (2, 5), (3, 0), (4, 0), (5, 0)]
-        );
+        assert_eq!(answers.counts(Metric::Csat).collect::<Vec<_>>(), [(1, 0), (2, 5), (3, 0), (4, 0), (5, 0)]);
         assert_eq!(answers.counts(Metric::Nps).count(), 11);
     }
 
@@ -140,19 +133,8 @@ mod tests {
 
     #[test]
     fn bands_in_percent_add_to_a_hundred() {
-        let thirds = Bands {
-            low: 1,
-            middle: 1,
-            high: 1,
-        };
-        assert_eq!(
-            thirds.percent(),
-            Bands {
-                low: 34,
-                middle: 33,
-                high: 33
-            }
-        );
+        let thirds = Bands { low: 1, middle: 1, high: 1 };
+        assert_eq!(thirds.percent(), Bands { low: 34, middle: 33, high: 33 });
         assert_eq!(Bands::default().percent(), Bands::default());
     }
 

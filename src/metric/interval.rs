@@ -60,35 +60,23 @@ pub(super) fn adjusted_nps(bands: Bands) -> AdjustedNps {
     let n = float(bands.n()) + 3.0;
     let (promoters, detractors) = ((float(bands.high) + 0.75) / n, (float(bands.low) + 0.75) / n);
     let score = promoters - detractors;
-    AdjustedNps {
-        score,
-        variance: (promoters + detractors - score * score) / n,
-    }
+    AdjustedNps { score, variance: (promoters + detractors - score * score) / n }
 }
 
 impl Interval {
     /// The interval that reaches `half` to both sides of `centre`.
     pub(super) fn around(centre: f64, half: f64) -> Self {
-        Self {
-            lower: centre - half,
-            upper: centre + half,
-        }
+        Self { lower: centre - half, upper: centre + half }
     }
 
     /// The same interval of shares in percent.
     pub(super) fn in_percent(self) -> Self {
-        Self {
-            lower: 100.0 * self.lower,
-            upper: 100.0 * self.upper,
-        }
+        Self { lower: 100.0 * self.lower, upper: 100.0 * self.upper }
     }
 
     /// The interval with both ends held within the values that are possible.
     pub(super) fn within(self, least: f64, most: f64) -> Self {
-        Self {
-            lower: self.lower.clamp(least, most),
-            upper: self.upper.clamp(least, most),
-        }
+        Self { lower: self.lower.clamp(least, most), upper: self.upper.clamp(least, most) }
     }
 
     /// Whether a value lies within it, ends included.
@@ -120,11 +108,7 @@ mod tests {
 
     #[test]
     fn the_ends_are_given_with_one_decimal() {
-        let shown = Interval {
-            lower: -6.247,
-            upper: 35.35,
-        }
-        .one_decimal();
+        let shown = Interval { lower: -6.247, upper: 35.35 }.one_decimal();
         assert_eq!(format!("{shown:?}"), "[-6.2, 35.4]");
     }
 

@@ -88,11 +88,7 @@ impl Scale {
 }
 
 /// A count as a number to compute with.
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "counts of answers stay far below 2^53, where f64 becomes inexact"
-)]
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts of answers stay far below 2^53, where f64 becomes inexact")]
 fn float(count: u64) -> f64 {
     count as f64
 }

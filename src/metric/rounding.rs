@@ -36,9 +36,7 @@ pub fn percentages(counts: &[u64]) -> Vec<u64> {
         return vec![0; counts.len()];
     }
     let exact = || counts.iter().map(|count| 100 * u128::from(*count));
-    let mut percent: Vec<u64> = exact()
-        .map(|hundredfold| u64::try_from(hundredfold / total).unwrap_or(100))
-        .collect();
+    let mut percent: Vec<u64> = exact().map(|hundredfold| u64::try_from(hundredfold / total).unwrap_or(100)).collect();
     let missing = 100_usize.saturating_sub(percent.iter().map(|whole| usize::try_from(*whole).unwrap_or(100)).sum());
     let mut by_remainder: Vec<_> = exact().map(|hundredfold| hundredfold % total).zip(&mut percent).collect();
     // A stable sort: of equal remainders the first stays first.
@@ -74,10 +72,7 @@ mod tests {
     fn what_is_no_tie_goes_to_the_nearer() {
         assert_eq!((whole(28.499_999), whole(-28.499_999)), (28, -28));
         assert_eq!((one_decimal(33.333_333), one_decimal(66.666_667)), (33.3, 66.7));
-        assert_eq!(
-            (two_decimals(7.845), two_decimals(4.333_333), two_decimals(-0.001)),
-            (7.85, 4.33, 0.0)
-        );
+        assert_eq!((two_decimals(7.845), two_decimals(4.333_333), two_decimals(-0.001)), (7.85, 4.33, 0.0));
     }
 
     #[test]
@@ -86,16 +81,8 @@ mod tests {
             for part in 0..=n {
                 let figure = 100.0 * float(part) / float(n);
                 let tenths_by_integers = (2 * 1000 * part + n) / (2 * n);
-                assert_eq!(
-                    whole(10.0 * one_decimal(figure)),
-                    i64::try_from(tenths_by_integers).unwrap(),
-                    "{part} of {n}"
-                );
-                assert_eq!(
-                    whole(-figure),
-                    -i64::try_from((2 * 100 * part + n) / (2 * n)).unwrap(),
-                    "{part} of {n}"
-                );
+                assert_eq!(whole(10.0 * one_decimal(figure)), i64::try_from(tenths_by_integers).unwrap(), "{part} of {n}");
+                assert_eq!(whole(-figure), -i64::try_from((2 * 100 * part + n) / (2 * n)).unwrap(), "{part} of {n}");
             }
         }
     }

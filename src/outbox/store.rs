@@ -52,15 +52,7 @@ pub struct Lease {
 /// When the database cannot store it.
 pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, limit: i64) -> Result<Vec<Claimed>> {
     let sql = tx.pick(CLAIM_SQLITE, CLAIM_POSTGRES);
-    on_engine!(tx, |conn| {
-        sqlx::query_as(sql)
-            .bind(now)
-            .bind(lease.until)
-            .bind(lease.token)
-            .bind(limit)
-            .fetch_all(conn)
-            .await
-    })
+    on_engine!(tx, |conn| { sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).fetch_all(conn).await })
 }
 
 /// Writes down how an attempt ended; false when the lease had ended and somebody else has the message.
@@ -118,11 +110,7 @@ pub async fn cancel(tx: &mut Tx, subject: Uuid, reason: &str, now: Timestamp) ->
 /// # Errors
 /// When the database cannot answer.
 pub async fn next_due(session: &mut impl Session) -> Result<Option<Timestamp>> {
-    on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting'")
-            .fetch_one(conn)
-            .await
-    })
+    on_engine!(session, |conn| { sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting'").fetch_one(conn).await })
 }
 
 /// How many messages wait.
@@ -130,9 +118,5 @@ pub async fn next_due(session: &mut impl Session) -> Result<Option<Timestamp>> {
 /// # Errors
 /// When the database cannot answer.
 pub async fn waiting(session: &mut impl Session) -> Result<i64> {
-    on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'")
-            .fetch_one(conn)
-            .await
-    })
+    on_engine!(session, |conn| { sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'").fetch_one(conn).await })
 }

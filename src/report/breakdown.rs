@@ -78,12 +78,7 @@ fn by_score(metric: Metric, answers: &Histogram) -> Vec<Row> {
     let row = |(point, count): (u8, u64)| {
         let mut of_point = Histogram::default();
         of_point.add(point, count);
-        Row {
-            key: point.to_string(),
-            label: point.to_string(),
-            figures: Figures::of_answers(metric, &of_point),
-            versus_rest: None,
-        }
+        Row { key: point.to_string(), label: point.to_string(), figures: Figures::of_answers(metric, &of_point), versus_rest: None }
     };
     answers.counts(metric).map(row).collect()
 }
@@ -95,10 +90,7 @@ mod tests {
 
     /// `low` answers of 1 and `high` answers of 5.
     fn csat(low: i64, high: i64, delivered: i64) -> Counts {
-        let mut counts = Counts {
-            delivered,
-            ..Counts::default()
-        };
+        let mut counts = Counts { delivered, ..Counts::default() };
         counts.score(1, low);
         counts.score(5, high);
         counts
@@ -114,32 +106,18 @@ mod tests {
 
     #[test]
     fn the_largest_group_comes_first_and_time_runs_forward() {
-        let groups = groups(&[
-            ("a", csat(1, 1, 0)),
-            ("b", csat(5, 5, 0)),
-            ("c", csat(0, 2, 0)),
-            ("d", csat(0, 0, 3)),
-            ("e", csat(0, 0, 0)),
-        ]);
+        let groups =
+            groups(&[("a", csat(1, 1, 0)), ("b", csat(5, 5, 0)), ("c", csat(0, 2, 0)), ("d", csat(0, 0, 3)), ("e", csat(0, 0, 0))]);
         let total = sum(groups.values());
-        assert_eq!(
-            keys(&rows(Metric::Csat, By::Team, &total, &groups, &Labels::new())),
-            ["b", "a", "c", "d"]
-        );
-        assert_eq!(
-            keys(&rows(Metric::Csat, By::Week, &total, &groups, &Labels::new())),
-            ["a", "b", "c", "d"]
-        );
+        assert_eq!(keys(&rows(Metric::Csat, By::Team, &total, &groups, &Labels::new())), ["b", "a", "c", "d"]);
+        assert_eq!(keys(&rows(Metric::Csat, By::Week, &total, &groups, &Labels::new())), ["a", "b", "c", "d"]);
     }
 
     #[test]
     fn a_group_is_compared_with_everything_else() {
         let groups = groups(&[("a", csat(10, 90, 0)), ("b", csat(90, 10, 0))]);
         let rows = rows(Metric::Csat, By::Agent, &sum(groups.values()), &groups, &Labels::new());
-        let versus: Vec<_> = rows
-            .iter()
-            .map(|row| row.versus_rest.as_ref().map(|versus| (versus.value, versus.verdict)))
-            .collect();
+        let versus: Vec<_> = rows.iter().map(|row| row.versus_rest.as_ref().map(|versus| (versus.value, versus.verdict))).collect();
         assert_eq!(versus, [Some((80.0, Verdict::Better)), Some((-80.0, Verdict::Worse))]);
     }
 
@@ -173,10 +151,7 @@ mod tests {
         let rows = rows(Metric::Csat, By::Score, &csat(2, 3, 9), &BTreeMap::new(), &Labels::new());
         assert_eq!(keys(&rows), ["1", "2", "3", "4", "5"]);
         assert_eq!(rows.iter().map(|row| row.figures.n).collect::<Vec<_>>(), [2, 0, 0, 0, 3]);
-        assert!(
-            rows.iter()
-                .all(|row| row.figures.delivered.is_none() && row.figures.comments.is_none())
-        );
+        assert!(rows.iter().all(|row| row.figures.delivered.is_none() && row.figures.comments.is_none()));
         assert_eq!(rows[1].figures.score, None);
     }
 }

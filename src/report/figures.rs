@@ -132,10 +132,7 @@ fn known(count: i64) -> u64 {
 impl BandFigures {
     fn of(bands: Bands) -> Self {
         let percent = (bands.n() > 0).then(|| bands.percent());
-        let figure = |n, share: fn(Bands) -> u64| BandFigure {
-            n,
-            percent: percent.map(share),
-        };
+        let figure = |n, share: fn(Bands) -> u64| BandFigure { n, percent: percent.map(share) };
         Self {
             low: figure(bands.low, |percent| percent.low),
             middle: figure(bands.middle, |percent| percent.middle),
@@ -146,11 +143,7 @@ impl BandFigures {
 
 impl From<Difference> for DifferenceFigures {
     fn from(difference: Difference) -> Self {
-        Self {
-            value: one_decimal(difference.value),
-            interval: difference.interval.one_decimal(),
-            verdict: difference.verdict,
-        }
+        Self { value: one_decimal(difference.value), interval: difference.interval.one_decimal(), verdict: difference.verdict }
     }
 }
 
@@ -162,12 +155,7 @@ mod tests {
 
     #[test]
     fn every_figure_of_a_hundred_answers_is_rounded_once() {
-        let counts = Counts {
-            scores: [1, 0, 2, 0, 3, 4, 10, 15, 15, 20, 30],
-            comments: 59,
-            delivered: 390,
-            answered: 100,
-        };
+        let counts = Counts { scores: [1, 0, 2, 0, 3, 4, 10, 15, 15, 20, 30], comments: 59, delivered: 390, answered: 100 };
         let figures = serde_json::to_value(Figures::of(Metric::Nps, &counts)).unwrap();
         let expected = json!({
             "n": 100, "counts": {"0":1,"1":0,"2":2,"3":0,"4":3,"5":4,"6":10,"7":15,"8":15,"9":20,"10":30},
@@ -182,10 +170,7 @@ mod tests {
     fn points_are_written_in_the_order_of_the_scale() {
         let points = Points::of(Metric::Nps, &Histogram::default());
         let text = serde_json::to_string(&points).unwrap();
-        assert!(
-            text.starts_with(r#"{"0":0,"1":0,"2":0"#) && text.ends_with(r#""9":0,"10":0}"#),
-            "{text}"
-        );
+        assert!(text.starts_with(r#"{"0":0,"1":0,"2":0"#) && text.ends_with(r#""9":0,"10":0}"#), "{text}");
     }
 
     #[test]
@@ -202,10 +187,7 @@ mod tests {
 
     #[test]
     fn messages_without_an_answer_have_a_response_rate_of_zero() {
-        let counts = Counts {
-            delivered: 7,
-            ..Counts::default()
-        };
+        let counts = Counts { delivered: 7, ..Counts::default() };
         let figures = Figures::of(Metric::Csat, &counts);
         assert_eq!((figures.response_rate, figures.score), (Some(0.0), None));
     }

@@ -135,13 +135,7 @@ impl BreakdownQuery {
             segment: self.segment,
             product: self.product,
         };
-        Ok(Asked {
-            by,
-            compare,
-            calendar,
-            period,
-            filter,
-        })
+        Ok(Asked { by, compare, calendar, period, filter })
     }
 }
 
@@ -151,10 +145,7 @@ fn word<T: std::str::FromStr<Err: ToString>>(field: &str, text: Option<&str>, er
 }
 
 fn refused(field: &str, message: &str) -> FieldError {
-    FieldError {
-        field: field.to_owned(),
-        message: message.to_owned(),
-    }
+    FieldError { field: field.to_owned(), message: message.to_owned() }
 }
 
 /// Figures in total and broken down by group or time
@@ -172,11 +163,7 @@ pub(crate) async fn breakdown(_: Reader, context: Data<Context>, query: Query<Br
 
 async fn report(session: &mut impl Session, survey: &Survey, asked: Asked, now: Timestamp) -> Result<BreakdownBody, Problem> {
     let metric = survey.metric;
-    let range = |period: Period| Range {
-        survey: survey.id,
-        days: period.numbers(),
-        filter: &asked.filter,
-    };
+    let range = |period: Period| Range { survey: survey.id, days: period.numbers(), filter: &asked.filter };
     let groups = store::add_up(session, range(asked.period), asked.by).await?;
     let total = match asked.by {
         // an answer stands in the row of each of its tags, so rows do not add up to the total
@@ -184,26 +171,19 @@ async fn report(session: &mut impl Session, survey: &Survey, asked: Asked, now: 
         _ => breakdown::sum(groups.values()),
     };
     let previous = match asked.compare {
-        Some(Compare::Previous) => Some(breakdown::sum(
-            store::add_up(session, range(asked.period.previous()), None).await?.values(),
-        )),
+        Some(Compare::Previous) => Some(breakdown::sum(store::add_up(session, range(asked.period.previous()), None).await?.values())),
         None => None,
     };
     let rows = match asked.by {
         Some(by) => {
-            let stretches = Stretches {
-                week_start: survey.week_start,
-                calendar: asked.calendar,
-            };
+            let stretches = Stretches { week_start: survey.week_start, calendar: asked.calendar };
             let groups = keyed(by, groups, stretches);
             let labels = labels(session, survey, by, &groups).await?;
             breakdown::rows(metric, by, &total, &groups, &labels)
         }
         None => Vec::new(),
     };
-    let difference = previous
-        .as_ref()
-        .and_then(|previous| metric::difference(metric, &total.histogram(), &previous.histogram()));
+    let difference = previous.as_ref().and_then(|previous| metric::difference(metric, &total.histogram(), &previous.histogram()));
     Ok(BreakdownBody {
         survey: survey.slug.clone(),
         metric,

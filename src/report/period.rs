@@ -36,10 +36,7 @@ impl Period {
             return Err(refused("from", format!("must not lie after the last day, {to}")));
         }
         if period.days() > MOST_DAYS {
-            return Err(refused(
-                "from",
-                format!("must lie within {MOST_DAYS} days before the last day, {to}"),
-            ));
+            return Err(refused("from", format!("must lie within {MOST_DAYS} days before the last day, {to}")));
         }
         Ok(period)
     }
@@ -52,10 +49,7 @@ impl Period {
     #[must_use]
     pub fn previous(self) -> Self {
         let before = |day: NaiveDate, days: i64| u64::try_from(days).ok().and_then(|days| day.checked_sub_days(Days::new(days)));
-        Self {
-            from: before(self.from, self.days()).unwrap_or(NaiveDate::MIN),
-            to: before(self.from, 1).unwrap_or(NaiveDate::MIN),
-        }
+        Self { from: before(self.from, self.days()).unwrap_or(NaiveDate::MIN), to: before(self.from, 1).unwrap_or(NaiveDate::MIN) }
     }
 
     /// The numbers of its first and last day, as tallies keep them.
@@ -73,10 +67,7 @@ fn day(field: &str, text: &str) -> Result<NaiveDate, FieldError> {
 }
 
 fn refused(field: &str, message: String) -> FieldError {
-    FieldError {
-        field: field.to_owned(),
-        message,
-    }
+    FieldError { field: field.to_owned(), message }
 }
 
 /// How days are put together into weeks and months.
@@ -128,9 +119,7 @@ mod tests {
 
     fn read(from: Option<&str>, to: Option<&str>) -> Result<(String, String), String> {
         let period = Period::read(from, to, date("2026-11-21"));
-        period
-            .map(|period| (period.from.to_string(), period.to.to_string()))
-            .map_err(|error| error.field)
+        period.map(|period| (period.from.to_string(), period.to.to_string())).map_err(|error| error.field)
     }
 
     #[test]
@@ -187,12 +176,8 @@ mod tests {
         }
         let month = |calendar, day| key(WeekStart::Monday, calendar, By::Month, day);
         assert_eq!(month(Calendar::Gregorian, "2026-11-21"), "2026-11");
-        for (day, of_jalali) in [
-            ("2026-11-21", "1405-08"),
-            ("2026-11-22", "1405-09"),
-            ("2026-03-20", "1404-12"),
-            ("2026-03-21", "1405-01"),
-        ] {
+        for (day, of_jalali) in [("2026-11-21", "1405-08"), ("2026-11-22", "1405-09"), ("2026-03-20", "1404-12"), ("2026-03-21", "1405-01")]
+        {
             assert_eq!(month(Calendar::Jalali, day), of_jalali);
         }
         assert_eq!(key(WeekStart::Monday, Calendar::Jalali, By::Day, "2026-11-21"), "2026-11-21");

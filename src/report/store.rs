@@ -53,9 +53,7 @@ struct Row {
 impl From<&Row> for Counts {
     fn from(row: &Row) -> Self {
         Self {
-            scores: [
-                row.n0, row.n1, row.n2, row.n3, row.n4, row.n5, row.n6, row.n7, row.n8, row.n9, row.n10,
-            ],
+            scores: [row.n0, row.n1, row.n2, row.n3, row.n4, row.n5, row.n6, row.n7, row.n8, row.n9, row.n10],
             comments: row.comment_count,
             delivered: row.delivered_count,
             answered: row.answered_count,
@@ -103,17 +101,7 @@ const ADD_UP_BY_TAG: &str = add_up!("tag", "tag > '' AND (CAST($3 AS TEXT) = '' 
 pub async fn add_up(session: &mut impl Session, range: Range<'_>, by: Option<By>) -> Result<BTreeMap<Key, Counts>> {
     let in_days = by.is_some_and(By::is_time);
     let sql = if by == Some(By::Tag) { ADD_UP_BY_TAG } else { ADD_UP };
-    let Filter {
-        agent,
-        team,
-        channel,
-        tag,
-        touchpoint,
-        locale,
-        source,
-        segment,
-        product,
-    } = range.filter;
+    let Filter { agent, team, channel, tag, touchpoint, locale, source, segment, product } = range.filter;
     let rows: Vec<Row> = on_engine!(session, |conn| {
         sqlx::query_as(sql)
             .bind(if in_days { "day" } else { by.map_or("", By::as_str) })
@@ -133,11 +121,7 @@ pub async fn add_up(session: &mut impl Session, range: Range<'_>, by: Option<By>
             .await?
     });
     let keyed = rows.iter().map(|row| {
-        let key = if in_days {
-            Key::Day(row.group_day)
-        } else {
-            Key::Value(row.group_key.clone())
-        };
+        let key = if in_days { Key::Day(row.group_day) } else { Key::Value(row.group_key.clone()) };
         (key, Counts::from(row))
     });
     Ok(keyed.collect())
@@ -163,10 +147,7 @@ pub async fn agent_names(session: &mut impl Session, keys: &[&str]) -> Result<La
 /// When the database cannot answer.
 pub async fn source_names(session: &mut impl Session, survey: SurveyId) -> Result<Labels> {
     let rows: Vec<(Uuid, String)> = on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, name FROM source WHERE survey_id = $1")
-            .bind(survey)
-            .fetch_all(conn)
-            .await?
+        sqlx::query_as("SELECT id, name FROM source WHERE survey_id = $1").bind(survey).fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(|(id, name)| (id.to_string(), name)).collect())
 }

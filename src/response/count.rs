@@ -139,14 +139,7 @@ impl Ballot {
         self.state = State::Answered;
         counts.add((survey.id, new.day), (&self.group, &self.tags), &weigh(&new, 1));
         if let Some(day) = self.sent_day {
-            counts.add(
-                (survey.id, day),
-                (&self.group, &self.tags),
-                &Counts {
-                    answered: 1,
-                    ..Counts::default()
-                },
-            );
+            counts.add((survey.id, day), (&self.group, &self.tags), &Counts { answered: 1, ..Counts::default() });
         }
         self.answer = Some(new);
         Effect::First
@@ -155,27 +148,13 @@ impl Ballot {
     /// The page never shows an earlier comment, so an empty box keeps it; a touch carries none.
     fn change(&mut self, survey: &Survey, (old, new): (Answer, Answer), vote: &Vote, counts: &mut tally::Changes) -> Effect {
         let is_stale = |rendered: Timestamp| old.form_at.is_some_and(|form_at| rendered <= form_at);
-        if vote
-            .touched_page_of
-            .is_some_and(|rendered| is_stale(rendered) || old.raw == new.raw)
-        {
+        if vote.touched_page_of.is_some_and(|rendered| is_stale(rendered) || old.raw == new.raw) {
             self.answer = Some(old);
             return Effect::None;
         }
-        let (comment, consent) = if new.comment.is_some() {
-            (new.comment, new.consent)
-        } else {
-            (old.comment.clone(), old.consent)
-        };
+        let (comment, consent) = if new.comment.is_some() { (new.comment, new.consent) } else { (old.comment.clone(), old.consent) };
         let form_at = new.form_at.or(old.form_at);
-        let mut next = Answer {
-            raw: new.raw,
-            score: new.score,
-            comment,
-            consent,
-            form_at,
-            ..old.clone()
-        };
+        let mut next = Answer { raw: new.raw, score: new.score, comment, consent, form_at, ..old.clone() };
         let is_same = (next.raw, &next.comment, next.consent) == (old.raw, &old.comment, old.consent);
         if !is_same {
             next.versions += 1;
@@ -197,10 +176,7 @@ impl Ballot {
 
 /// What an answer counts, times `by`.
 fn weigh(answer: &Answer, by: i64) -> Counts {
-    let mut counts = Counts {
-        comments: if answer.comment.is_some() { by } else { 0 },
-        ..Counts::default()
-    };
+    let mut counts = Counts { comments: if answer.comment.is_some() { by } else { 0 }, ..Counts::default() };
     counts.score(answer.score, by);
     counts
 }

@@ -52,11 +52,7 @@ impl Signs<'_> {
 #[must_use]
 pub fn reported(evidence: &str) -> Option<Evidence> {
     let event: Evidence = evidence.parse().ok()?;
-    matches!(
-        event,
-        Evidence::PointerMove | Evidence::PointerDown | Evidence::TouchStart | Evidence::KeyDown
-    )
-    .then_some(event)
+    matches!(event, Evidence::PointerMove | Evidence::PointerDown | Evidence::TouchStart | Evidence::KeyDown).then_some(event)
 }
 
 #[cfg(test)]
@@ -65,36 +61,11 @@ mod tests {
 
     #[test]
     fn a_pressed_button_is_a_person() {
-        let pressed = Signs {
-            fetch_user: Some("?1"),
-            fetch_site: Some("same-origin"),
-            ..Signs::default()
-        };
+        let pressed = Signs { fetch_user: Some("?1"), fetch_site: Some("same-origin"), ..Signs::default() };
         assert_eq!(pressed.of_a_person(), Some(Evidence::Pressed));
-        assert_eq!(
-            Signs {
-                fetch_site: None,
-                ..pressed
-            }
-            .of_a_person(),
-            Some(Evidence::Pressed)
-        );
-        assert_eq!(
-            Signs {
-                fetch_site: Some("cross-site"),
-                ..pressed
-            }
-            .of_a_person(),
-            None
-        );
-        assert_eq!(
-            Signs {
-                fetch_user: Some("?0"),
-                ..pressed
-            }
-            .of_a_person(),
-            None
-        );
+        assert_eq!(Signs { fetch_site: None, ..pressed }.of_a_person(), Some(Evidence::Pressed));
+        assert_eq!(Signs { fetch_site: Some("cross-site"), ..pressed }.of_a_person(), None);
+        assert_eq!(Signs { fetch_user: Some("?0"), ..pressed }.of_a_person(), None);
     }
 
     #[test]
@@ -111,28 +82,13 @@ mod tests {
             ("confirmed", None),
             ("", None),
         ] {
-            assert_eq!(
-                Signs {
-                    evidence: Some(event),
-                    ..Signs::default()
-                }
-                .of_a_person(),
-                evidence,
-                "{event}"
-            );
+            assert_eq!(Signs { evidence: Some(event), ..Signs::default() }.of_a_person(), evidence, "{event}");
         }
     }
 
     #[test]
     fn a_form_without_any_sign_is_nobodys() {
         assert_eq!(Signs::default().of_a_person(), None);
-        assert_eq!(
-            Signs {
-                confirmed: true,
-                ..Signs::default()
-            }
-            .of_a_person(),
-            Some(Evidence::Confirmed)
-        );
+        assert_eq!(Signs { confirmed: true, ..Signs::default() }.of_a_person(), Some(Evidence::Confirmed));
     }
 }

@@ -59,10 +59,7 @@ impl Recorder {
     pub fn new(context: Arc<Context>, surveys: Arc<Cache>, batch: usize) -> (Self, impl Future<Output = ()>) {
         let (votes, vote_queue) = mpsc::channel(QUEUE);
         let (notes, note_queue) = mpsc::channel(OPENS);
-        let desk = Desk {
-            context: Arc::clone(&context),
-            surveys,
-        };
+        let desk = Desk { context: Arc::clone(&context), surveys };
         let serve = async move {
             tokio::join!(desk.serve(vote_queue, batch), note(&context, note_queue));
         };
@@ -165,24 +162,11 @@ impl Desk {
         ids.sort_unstable();
         ids.dedup();
         let mut ballots = HashMap::with_capacity(ids.len());
-        for Found {
-            survey,
-            locale,
-            mut ballot,
-        } in store::take_ballots(tx, &ids).await?
-        {
+        for Found { survey, locale, mut ballot } in store::take_ballots(tx, &ids).await? {
             let Some(survey) = self.surveys.find(survey).await? else { continue };
             let spoken = locale.unwrap_or(survey.locale);
             ballot.group.locale = spoken.to_string();
-            ballots.insert(
-                ballot.id,
-                Held {
-                    survey,
-                    locale,
-                    spoken,
-                    ballot,
-                },
-            );
+            ballots.insert(ballot.id, Held { survey, locale, spoken, ballot });
         }
         Ok(ballots)
     }
@@ -229,21 +213,15 @@ impl Batch {
         let effect = held.ballot.apply(&held.survey, vote, (now, fresh), &mut self.counts);
         if matches!(effect, Effect::First | Effect::Changed | Effect::Confirmed) {
             let via = Ballot::via(&held.survey);
-            self.rows
-                .extend(Row::new(held.survey.id, &held.ballot, (held.spoken, via), now).map(|row| (held.ballot.id, row)));
+            self.rows.extend(Row::new(held.survey.id, &held.ballot, (held.spoken, via), now).map(|row| (held.ballot.id, row)));
         }
         if matches!(effect, Effect::First | Effect::Changed) {
-            self.versions
-                .extend(held.ballot.answer.as_ref().map(|answer| Version::of(answer, vote.evidence, now)));
+            self.versions.extend(held.ballot.answer.as_ref().map(|answer| Version::of(answer, vote.evidence, now)));
         }
         if effect == Effect::First {
             self.answered.push(held.ballot.id);
         }
-        Receipt {
-            effect,
-            survey: Arc::clone(&held.survey),
-            locale: held.locale,
-        }
+        Receipt { effect, survey: Arc::clone(&held.survey), locale: held.locale }
     }
 
     async fn store(&self, tx: &mut Tx) -> db::Result<()> {

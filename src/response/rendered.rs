@@ -54,10 +54,7 @@ impl Rendered {
                 })
             })
             .collect();
-        Self {
-            pieces,
-            length: page.len() + 512,
-        }
+        Self { pieces, length: page.len() + 512 }
     }
 
     fn fill(&self, fill: Fill<'_>) -> String {
@@ -130,31 +127,11 @@ mod tests {
         let draft: Draft = serde_json::from_value(json!({"slug": "s", "name": "S", "metric": "nps", "company": "Acme <b>"})).unwrap();
         let of = draft.into_survey(SurveyId::default(), Timestamp::from_millis(0)).unwrap();
         let pages = Pages::default();
-        for (locale, chosen) in [
-            (Locale::En, None),
-            (Locale::Fa, Some(9)),
-            (Locale::Ar, Some(0)),
-            (Locale::Fa, Some(9)),
-        ] {
-            let fill = Fill {
-                token: "tok",
-                nonce: "non",
-                csp_nonce: "csp",
-            };
-            let view = SurveyView {
-                survey: &of,
-                token: "tok",
-                nonce: "non",
-                csp_nonce: "csp",
-                chosen,
-                notice: None,
-                comment: "",
-                consent: false,
-            };
-            assert_eq!(
-                pages.survey(&of, locale, chosen, fill),
-                survey(&view, messages(locale)).into_string()
-            );
+        for (locale, chosen) in [(Locale::En, None), (Locale::Fa, Some(9)), (Locale::Ar, Some(0)), (Locale::Fa, Some(9))] {
+            let fill = Fill { token: "tok", nonce: "non", csp_nonce: "csp" };
+            let view =
+                SurveyView { survey: &of, token: "tok", nonce: "non", csp_nonce: "csp", chosen, notice: None, comment: "", consent: false };
+            assert_eq!(pages.survey(&of, locale, chosen, fill), survey(&view, messages(locale)).into_string());
         }
     }
 }

@@ -94,11 +94,7 @@ impl From<BallotRow> for Found {
             tags: row.tags.0,
             answer,
         };
-        Self {
-            survey: row.survey_id,
-            locale: row.locale,
-            ballot,
-        }
+        Self { survey: row.survey_id, locale: row.locale, ballot }
     }
 }
 
@@ -119,10 +115,8 @@ macro_rules! ballots {
 }
 const BALLOTS_SQLITE: &str = ballots!("SELECT unhex(value) FROM json_each($1)", "");
 // Two nodes take the same invitations in the same order, so that neither waits for the other crosswise.
-const BALLOTS_POSTGRES: &str = ballots!(
-    "SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)",
-    "ORDER BY invitation.id FOR UPDATE OF invitation"
-);
+const BALLOTS_POSTGRES: &str =
+    ballots!("SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)", "ORDER BY invitation.id FOR UPDATE OF invitation");
 
 /// The ballots of these invitations, locked until the transaction ends.
 ///
@@ -346,11 +340,7 @@ impl Open {
     /// The link of this invitation, opened with this score.
     #[must_use]
     pub fn new(invitation: InvitationId, score: u8, now: Timestamp) -> Self {
-        Self {
-            invitation: hex(invitation.0),
-            score,
-            now: now.as_millis(),
-        }
+        Self { invitation: hex(invitation.0), score, now: now.as_millis() }
     }
 }
 

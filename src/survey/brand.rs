@@ -38,20 +38,14 @@ fn contrast(one: f64, other: f64) -> f64 {
 
 /// The relative luminance of `#rrggbb`, 0 to 1.
 fn luminance(color: &str) -> Option<f64> {
-    let digits = color
-        .strip_prefix('#')
-        .filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    let digits = color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
     let channel = |from: usize| u8::from_str_radix(digits.get(from..from + 2)?, 16).ok().map(linear);
     Some(0.2126 * channel(0)? + 0.7152 * channel(2)? + 0.0722 * channel(4)?)
 }
 
 fn linear(channel: u8) -> f64 {
     let share = f64::from(channel) / 255.0;
-    if share <= 0.04045 {
-        share / 12.92
-    } else {
-        ((share + 0.055) / 1.055).powf(2.4)
-    }
+    if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
 }
 
 #[cfg(test)]
@@ -61,19 +55,13 @@ mod tests {
     use super::*;
 
     fn brand(color: &str) -> Brand {
-        Brand {
-            color: color.to_owned(),
-            logo_url: None,
-        }
+        Brand { color: color.to_owned(), logo_url: None }
     }
 
     #[test]
     fn a_light_brand_gets_black_text_and_is_no_text_itself() {
         assert_eq!((brand("#ffd400").on_color(), brand("#ffd400").on_white()), ("#000000", None));
-        assert_eq!(
-            (brand("#0b6e4f").on_color(), brand("#0b6e4f").on_white()),
-            ("#ffffff", Some("#0b6e4f"))
-        );
+        assert_eq!((brand("#0b6e4f").on_color(), brand("#0b6e4f").on_white()), ("#ffffff", Some("#0b6e4f")));
         assert!((contrast(luminance("#767676").unwrap(), 1.0) - 4.54).abs() < 0.01);
     }
 

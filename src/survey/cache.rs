@@ -48,14 +48,8 @@ impl Cache {
     /// A cache over a database.
     #[must_use]
     pub fn new(db: &Db) -> Self {
-        let kept = Kept {
-            surveys: HashMap::new(),
-            changes: db.changes().listen(),
-        };
-        Self {
-            db: db.clone(),
-            kept: Mutex::new(kept),
-        }
+        let kept = Kept { surveys: HashMap::new(), changes: db.changes().listen() };
+        Self { db: db.clone(), kept: Mutex::new(kept) }
     }
 
     /// The survey with this id.

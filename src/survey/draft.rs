@@ -71,18 +71,10 @@ impl Draft {
         self.check_look(&mut errors);
         let policy = self.policy(&mut errors);
         let timezone = self.timezone.as_deref().unwrap_or("UTC").parse::<Tz>();
-        errors.unless(
-            timezone.is_ok(),
-            "timezone",
-            "must be an IANA time zone such as Europe/Berlin or Asia/Tehran",
-        );
+        errors.unless(timezone.is_ok(), "timezone", "must be an IANA time zone such as Europe/Berlin or Asia/Tehran");
         let channels = self.deliver.unwrap_or_else(|| vec!["email".to_owned()]);
         let deliver = channels.iter().map(|channel| channel.parse()).collect::<Result<_, _>>();
-        errors.unless(
-            deliver.is_ok(),
-            "deliver",
-            "must be [\"email\"], or [] when you send the link yourself",
-        );
+        errors.unless(deliver.is_ok(), "deliver", "must be [\"email\"], or [] when you send the link yourself");
         check_public(&self.public, &mut errors);
         let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else {
             return Err(Problem::fields(errors.0));
@@ -110,11 +102,7 @@ impl Draft {
     }
 
     fn check_texts(&self, errors: &mut Errors) {
-        errors.unless(
-            is_slug(&self.slug),
-            "slug",
-            "must be 1 to 64 lower-case letters, digits and inner hyphens",
-        );
+        errors.unless(is_slug(&self.slug), "slug", "must be 1 to 64 lower-case letters, digits and inner hyphens");
         errors.text("name", Some(&self.name), 1, 200);
         errors.text("company", self.company.as_ref(), 0, 100);
         for (locale, texts) in &self.texts {
@@ -138,23 +126,11 @@ impl Draft {
         let is_address = |url: &String| {
             url.starts_with("https://") && url.len() <= 2000 && !url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '"')
         };
-        errors.unless(
-            self.brand.logo_url.as_ref().is_none_or(is_address),
-            "brand.logo_url",
-            "must be an https address",
-        );
+        errors.unless(self.brand.logo_url.as_ref().is_none_or(is_address), "brand.logo_url", "must be an https address");
         let is_csat = self.metric == Metric::Csat;
-        errors.unless(
-            is_csat || matches!(self.display, None | Some(Display::Numbers)),
-            "display",
-            "faces and stars are for csat only",
-        );
+        errors.unless(is_csat || matches!(self.display, None | Some(Display::Numbers)), "display", "faces and stars are for csat only");
         let has_direction = self.metric == Metric::Ces;
-        errors.unless(
-            has_direction || matches!(self.scale, None | Some(Scale::Agree)),
-            "scale",
-            "effort is for ces only",
-        );
+        errors.unless(has_direction || matches!(self.scale, None | Some(Scale::Agree)), "scale", "effort is for ces only");
     }
 
     /// What the caller said, laid over what is usual for the metric.
@@ -172,11 +148,7 @@ impl Draft {
             Err(error) => {
                 let message = error.to_string();
                 let field = message.split('`').nth(1).filter(|_| message.starts_with("unknown field"));
-                errors.unless(
-                    false,
-                    &field.map_or_else(|| "policy".to_owned(), |name| format!("policy.{name}")),
-                    &message,
-                );
+                errors.unless(false, &field.map_or_else(|| "policy".to_owned(), |name| format!("policy.{name}")), &message);
                 usual
             }
         }
@@ -221,16 +193,8 @@ fn check_policy(policy: &Policy, errors: &mut Errors) {
     ] {
         errors.range(&format!("policy.{name}"), value, low, high);
     }
-    errors.unless(
-        policy.reminder_days.is_none(),
-        "policy.reminder_days",
-        "reminders are not offered yet; leave it null",
-    );
-    errors.unless(
-        policy.send_hours.is_none(),
-        "policy.send_hours",
-        "sending hours are not offered yet; leave it null",
-    );
+    errors.unless(policy.reminder_days.is_none(), "policy.reminder_days", "reminders are not offered yet; leave it null");
+    errors.unless(policy.send_hours.is_none(), "policy.send_hours", "sending hours are not offered yet; leave it null");
     let tags = &policy.exclude_tags;
     errors.unless(
         tags.len() <= 100 && tags.iter().all(|tag| (1..=100).contains(&tag.chars().count())),
@@ -256,10 +220,7 @@ struct Errors(Vec<FieldError>);
 impl Errors {
     fn unless(&mut self, holds: bool, field: &str, message: &str) {
         if !holds {
-            self.0.push(FieldError {
-                field: field.to_owned(),
-                message: message.to_owned(),
-            });
+            self.0.push(FieldError { field: field.to_owned(), message: message.to_owned() });
         }
     }
 
@@ -269,11 +230,7 @@ impl Errors {
 
     fn text(&mut self, field: &str, text: Option<&String>, low: usize, high: usize) {
         let fits = |text: &String| (low..=high).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
-        self.unless(
-            text.is_none_or(fits),
-            field,
-            &format!("must be {low} to {high} characters without line breaks"),
-        );
+        self.unless(text.is_none_or(fits), field, &format!("must be {low} to {high} characters without line breaks"));
     }
 }
 
@@ -295,10 +252,7 @@ mod tests {
         let csat = survey(&json!({})).unwrap();
         assert_eq!((csat.policy.quiet_days, csat.locale, csat.timezone.name()), (7, Locale::En, "UTC"));
         let nps = survey(&json!({"metric": "nps", "locale": "fa", "policy": {"delay_minutes": 5}})).unwrap();
-        assert_eq!(
-            (nps.policy.quiet_days, nps.policy.delay_minutes, nps.week_start),
-            (90, 5, WeekStart::Saturday)
-        );
+        assert_eq!((nps.policy.quiet_days, nps.policy.delay_minutes, nps.week_start), (90, 5, WeekStart::Saturday));
     }
 
     #[test]
@@ -323,11 +277,7 @@ mod tests {
             (json!({"texts": {"fa": {"question": ""}}}), "texts.fa.question"),
         ] {
             let problem = survey(&extra).unwrap_err();
-            assert_eq!(
-                problem.errors().iter().map(|error| error.field.as_str()).collect::<Vec<_>>(),
-                [field],
-                "{extra}"
-            );
+            assert_eq!(problem.errors().iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field], "{extra}");
         }
         let many = survey(&json!({"slug": "", "timezone": "x", "scale": "effort"})).unwrap_err();
         assert_eq!(many.errors().len(), 3);

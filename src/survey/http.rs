@@ -63,9 +63,7 @@ pub(crate) async fn create(_: Writer, context: Data<Context>, body: Body<Draft>)
 pub(crate) async fn list(_: Reader, context: Data<Context>, query: Query<ListQuery>) -> Result<Json<Page<SurveyBody>>, Problem> {
     let (after, limit) = query.bounds::<SurveyId>()?;
     let found = store::list(&mut context.db.read().await?, after, limit + 1).await?;
-    Ok(Json(
-        Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey)),
-    ))
+    Ok(Json(Page::of(found, limit, |survey| survey.id).map(|survey| SurveyBody::from(&survey))))
 }
 
 /// One survey
@@ -73,9 +71,7 @@ pub(crate) async fn list(_: Reader, context: Data<Context>, query: Query<ListQue
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
 pub(crate) async fn show(_: Reader, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
     let found = store::find_by_slug(&mut context.db.read().await?, &slug).await?;
-    found
-        .map(|survey| Json(SurveyBody::from(&survey)))
-        .ok_or_else(|| Problem::not_found("survey"))
+    found.map(|survey| Json(SurveyBody::from(&survey))).ok_or_else(|| Problem::not_found("survey"))
 }
 
 /// Change a survey (RFC 7396: null removes, what is left out stays)
@@ -83,9 +79,7 @@ pub(crate) async fn show(_: Reader, context: Data<Context>, slug: Path<String>) 
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody), (status = 409, description = "Fixed once somebody has answered", body = ProblemBody)))]
 pub(crate) async fn change(_: Writer, context: Data<Context>, slug: Path<String>, body: Body<Value>) -> Result<Json<SurveyBody>, Problem> {
     let mut tx = context.db.begin().await?;
-    let old = store::find_by_slug(&mut tx, &slug)
-        .await?
-        .ok_or_else(|| Problem::not_found("survey"))?;
+    let old = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
     let mut whole = serde_json::to_value(Draft::from(&old)).map_err(|error| Problem::internal(&error))?;
     merge(&mut whole, body.value);
     let draft: Draft = body::read(whole.to_string().as_bytes())?;
@@ -109,9 +103,7 @@ pub(crate) async fn change(_: Writer, context: Data<Context>, slug: Path<String>
     responses((status = 200, body = SurveyBody), (status = 404, body = ProblemBody)))]
 pub(crate) async fn archive(_: Writer, context: Data<Context>, slug: Path<String>) -> Result<Json<SurveyBody>, Problem> {
     let mut tx = context.db.begin().await?;
-    let mut survey = store::find_by_slug(&mut tx, &slug)
-        .await?
-        .ok_or_else(|| Problem::not_found("survey"))?;
+    let mut survey = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
     let now = context.clock.now();
     survey.archived_at = survey.archived_at.or(Some(now));
     survey.updated_at = now;

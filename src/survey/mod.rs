@@ -155,10 +155,7 @@ impl Policy {
     #[must_use]
     pub fn usual(metric: Metric) -> Self {
         let quiet_days = if metric == Metric::Nps { 90 } else { 7 };
-        Self {
-            quiet_days,
-            ..Self::default()
-        }
+        Self { quiet_days, ..Self::default() }
     }
 }
 
@@ -178,12 +175,7 @@ pub struct Public {
 
 impl Default for Public {
     fn default() -> Self {
-        Self {
-            enabled: false,
-            minimum: 10,
-            lot: 5,
-            title: None,
-        }
+        Self { enabled: false, minimum: 10, lot: 5, title: None }
     }
 }
 
@@ -239,9 +231,6 @@ pub struct Brand {
 
 impl Default for Brand {
     fn default() -> Self {
-        Self {
-            color: "#0b6e4f".to_owned(),
-            logo_url: None,
-        }
+        Self { color: "#0b6e4f".to_owned(), logo_url: None }
     }
 }

@@ -65,12 +65,8 @@ impl TryFrom<Row> for Survey {
 /// # Errors
 /// When the database cannot answer.
 pub async fn find(session: &mut impl Session, id: SurveyId) -> Result<Option<Survey>> {
-    let row: Option<Row> = on_engine!(session, |conn| {
-        sqlx::query_as("SELECT * FROM survey WHERE id = $1")
-            .bind(id)
-            .fetch_optional(conn)
-            .await?
-    });
+    let row: Option<Row> =
+        on_engine!(session, |conn| { sqlx::query_as("SELECT * FROM survey WHERE id = $1").bind(id).fetch_optional(conn).await? });
     row.map(Survey::try_from).transpose()
 }
 
@@ -79,12 +75,8 @@ pub async fn find(session: &mut impl Session, id: SurveyId) -> Result<Option<Sur
 /// # Errors
 /// When the database cannot answer.
 pub async fn find_by_slug(session: &mut impl Session, slug: &str) -> Result<Option<Survey>> {
-    let row: Option<Row> = on_engine!(session, |conn| {
-        sqlx::query_as("SELECT * FROM survey WHERE slug = $1")
-            .bind(slug)
-            .fetch_optional(conn)
-            .await?
-    });
+    let row: Option<Row> =
+        on_engine!(session, |conn| { sqlx::query_as("SELECT * FROM survey WHERE slug = $1").bind(slug).fetch_optional(conn).await? });
     row.map(Survey::try_from).transpose()
 }
 
@@ -94,11 +86,7 @@ pub async fn find_by_slug(session: &mut impl Session, slug: &str) -> Result<Opti
 /// When the database cannot answer.
 pub async fn list(session: &mut impl Session, after: SurveyId, limit: i64) -> Result<Vec<Survey>> {
     let rows: Vec<Row> = on_engine!(session, |conn| {
-        sqlx::query_as("SELECT * FROM survey WHERE id > $1 ORDER BY id LIMIT $2")
-            .bind(after)
-            .bind(limit)
-            .fetch_all(conn)
-            .await?
+        sqlx::query_as("SELECT * FROM survey WHERE id > $1 ORDER BY id LIMIT $2").bind(after).bind(limit).fetch_all(conn).await?
     });
     rows.into_iter().map(Survey::try_from).collect()
 }
@@ -177,10 +165,8 @@ pub async fn update(tx: &mut Tx, survey: &Survey) -> Result<()> {
 /// When the database cannot answer.
 pub async fn has_responses(session: &mut impl Session, id: SurveyId) -> Result<bool> {
     on_engine!(session, |conn| {
-        let found: Option<i32> = sqlx::query_scalar("SELECT 1 FROM response WHERE survey_id = $1 LIMIT 1")
-            .bind(id)
-            .fetch_optional(conn)
-            .await?;
+        let found: Option<i32> =
+            sqlx::query_scalar("SELECT 1 FROM response WHERE survey_id = $1 LIMIT 1").bind(id).fetch_optional(conn).await?;
         Ok(found.is_some())
     })
 }

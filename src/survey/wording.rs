@@ -23,8 +23,7 @@ impl<'a> Wording<'a> {
     /// The question.
     #[must_use]
     pub fn question(&self) -> Cow<'a, str> {
-        self.own(|texts| texts.question.as_deref())
-            .unwrap_or_else(|| self.standard_question())
+        self.own(|texts| texts.question.as_deref()).unwrap_or_else(|| self.standard_question())
     }
 
     /// The words at the low end of the scale.
@@ -197,10 +196,7 @@ pub(crate) mod tests {
             }
         }
         let named = survey(Metric::Nps, Some("Acme"));
-        assert_eq!(
-            Wording::new(&named, plain(Locale::En)).question(),
-            "How likely are you to recommend Acme to a friend or colleague?"
-        );
+        assert_eq!(Wording::new(&named, plain(Locale::En)).question(), "How likely are you to recommend Acme to a friend or colleague?");
     }
 
     #[test]
@@ -227,22 +223,12 @@ pub(crate) mod tests {
             for scale in Scale::ALL {
                 let mut ces = survey(Metric::Ces, None);
                 ces.scale = *scale;
-                assert!(
-                    Metric::Ces
-                        .points()
-                        .all(|score| Wording::new(&ces, messages(*locale)).word(score).is_some())
-                );
+                assert!(Metric::Ces.points().all(|score| Wording::new(&ces, messages(*locale)).word(score).is_some()));
             }
             let (csat, nps) = (survey(Metric::Csat, None), survey(Metric::Nps, None));
-            assert!(
-                Metric::Csat
-                    .points()
-                    .all(|score| Wording::new(&csat, messages(*locale)).word(score).is_some())
-            );
-            let worded: Vec<u8> = Metric::Nps
-                .points()
-                .filter(|score| Wording::new(&nps, messages(*locale)).word(*score).is_some())
-                .collect();
+            assert!(Metric::Csat.points().all(|score| Wording::new(&csat, messages(*locale)).word(score).is_some()));
+            let worded: Vec<u8> =
+                Metric::Nps.points().filter(|score| Wording::new(&nps, messages(*locale)).word(*score).is_some()).collect();
             assert_eq!(worded, [0, 10]);
         }
     }

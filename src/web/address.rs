@@ -28,11 +28,7 @@ impl FromStr for Range {
         let base: IpAddr = base.parse().map_err(|_| NoRange)?;
         let longest = if base.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(longest);
-        if prefix > longest {
-            Err(NoRange)
-        } else {
-            Ok(Self { base, prefix })
-        }
+        if prefix > longest { Err(NoRange) } else { Ok(Self { base, prefix }) }
     }
 }
 
@@ -111,10 +107,7 @@ mod tests {
 
     #[test]
     fn behind_trusted_hops_the_first_untrusted_one_is_the_client() {
-        assert_eq!(
-            walk(&["10.0.0.0/8"], "10.0.0.1", &["6.6.6.6", "198.51.100.1", "10.1.2.3"]),
-            "198.51.100.1"
-        );
+        assert_eq!(walk(&["10.0.0.0/8"], "10.0.0.1", &["6.6.6.6", "198.51.100.1", "10.1.2.3"]), "198.51.100.1");
         assert_eq!(walk(&["::1"], "::1", &["2001:db8::7"]), "2001:db8::7");
         assert_eq!(walk(&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.1", "garbage"]), "10.0.0.1");
     }

@@ -108,10 +108,7 @@ async fn identify(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem>
 
 async fn find(context: &Context, secret: &str) -> Result<(Uuid, Scope), Problem> {
     let hash = hash(secret);
-    let is_root = context
-        .root_key
-        .as_ref()
-        .is_some_and(|root| bool::from(self::hash(root.expose_secret()).ct_eq(&hash)));
+    let is_root = context.root_key.as_ref().is_some_and(|root| bool::from(self::hash(root.expose_secret()).ct_eq(&hash)));
     if is_root {
         return Ok((Uuid::nil(), Scope::Admin));
     }

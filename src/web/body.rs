@@ -55,10 +55,7 @@ fn explain(path: &str, error: &serde_json::Error) -> Problem {
     }
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text);
-    let named = message
-        .split('`')
-        .nth(1)
-        .filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
+    let named = message.split('`').nth(1).filter(|_| message.starts_with("unknown field") || message.starts_with("missing field"));
     let parent = path.trim_matches('.').trim_end_matches('?').trim_end_matches('.');
     let field = match named {
         Some(name) if parent.is_empty() || parent == name || parent.ends_with(&format!(".{name}")) => {
@@ -71,10 +68,7 @@ fn explain(path: &str, error: &serde_json::Error) -> Problem {
         Some(name) => format!("{parent}.{name}"),
         None => parent.to_owned(),
     };
-    Problem::fields(vec![FieldError {
-        field,
-        message: message.to_owned(),
-    }])
+    Problem::fields(vec![FieldError { field, message: message.to_owned() }])
 }
 
 #[cfg(test)]
@@ -102,10 +96,7 @@ mod tests {
     fn answer(body: &str) -> (u16, serde_json::Value) {
         let response = read::<Outer>(body.as_bytes()).unwrap_err().error_response();
         let status = response.status().as_u16();
-        (
-            status,
-            serde_json::from_slice(&response.into_body().try_into_bytes().unwrap()).unwrap(),
-        )
+        (status, serde_json::from_slice(&response.into_body().try_into_bytes().unwrap()).unwrap())
     }
 
     #[test]

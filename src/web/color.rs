@@ -41,11 +41,7 @@ impl Color {
     fn luminance(self) -> f64 {
         let linear = |channel: u8| {
             let share = f64::from(channel) / 255.0;
-            if share <= 0.040_45 {
-                share / 12.92
-            } else {
-                ((share + 0.055) / 1.055).powf(2.4)
-            }
+            if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
     }
@@ -61,11 +57,7 @@ impl Color {
 
     /// The nearest colour on the way to `end` that can be read on `ground`.
     fn readable_on(self, ground: Self, end: Self) -> Self {
-        (0..=100)
-            .step_by(5)
-            .map(|percent| self.mixed(end, percent))
-            .find(|color| color.contrast(ground) >= READABLE)
-            .unwrap_or(end)
+        (0..=100).step_by(5).map(|percent| self.mixed(end, percent)).find(|color| color.contrast(ground) >= READABLE).unwrap_or(end)
     }
 }
 
@@ -83,29 +75,15 @@ impl Palette {
     #[must_use]
     pub fn of(brand: &str) -> Self {
         let brand = Color::parse(brand).unwrap_or(OURS);
-        let on_brand = if brand.contrast(WHITE) >= brand.contrast(BLACK) {
-            WHITE
-        } else {
-            BLACK
-        };
-        Self {
-            brand,
-            on_brand,
-            accent: brand.readable_on(WHITE, BLACK),
-            accent_dark: brand.readable_on(DARK_CARD, WHITE),
-        }
+        let on_brand = if brand.contrast(WHITE) >= brand.contrast(BLACK) { WHITE } else { BLACK };
+        Self { brand, on_brand, accent: brand.readable_on(WHITE, BLACK), accent_dark: brand.readable_on(DARK_CARD, WHITE) }
     }
 
     /// The custom properties that base.css builds upon: `--brand` and `--on-brand` are a ground and its text, `--accent` is
     /// text and lines on the card.
     #[must_use]
     pub fn css(&self) -> String {
-        let Self {
-            brand,
-            on_brand,
-            accent,
-            accent_dark,
-        } = self;
+        let Self { brand, on_brand, accent, accent_dark } = self;
         format!(
             ":root{{--brand:{brand};--on-brand:{on_brand};--accent:{accent}}}@media(prefers-color-scheme:dark){{:root{{--accent:{accent_dark}}}}}"
         )
@@ -137,10 +115,7 @@ mod tests {
                 for blue in steps {
                     let brand = Color(red, green, blue);
                     let palette = Palette::of(&brand.to_string());
-                    assert!(
-                        palette.brand == brand && brand.contrast(palette.on_brand) >= READABLE,
-                        "text on {brand}"
-                    );
+                    assert!(palette.brand == brand && brand.contrast(palette.on_brand) >= READABLE, "text on {brand}");
                     assert!(palette.accent.contrast(WHITE) >= READABLE, "{brand} on white");
                     assert!(palette.accent_dark.contrast(DARK_CARD) >= READABLE, "{brand} in the dark");
                 }
@@ -150,17 +125,7 @@ mod tests {
 
     #[test]
     fn a_colour_that_is_none_never_reaches_the_style() {
-        for text in [
-            "",
-            "red",
-            "#fff",
-            "#12345",
-            "#1234567",
-            "#00ff0g",
-            "#+1+1+1",
-            "#éa000",
-            "</style><script>",
-        ] {
+        for text in ["", "red", "#fff", "#12345", "#1234567", "#00ff0g", "#+1+1+1", "#éa000", "</style><script>"] {
             assert!(text == "#+1+1+1" || Color::parse(text).is_none(), "{text}");
             assert!(!Palette::of(text).css().contains(['<', '+']), "{text}");
         }

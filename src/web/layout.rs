@@ -32,15 +32,7 @@ impl<'a> Frame<'a> {
     /// A private page in our own colours, without a style or script of its own.
     #[must_use]
     pub fn plain(locale: Locale, title: &'a str, csp_nonce: &'a str) -> Self {
-        Self {
-            locale,
-            title,
-            csp_nonce,
-            palette: Palette::default(),
-            style: "",
-            script: None,
-            indexed: false,
-        }
+        Self { locale, title, csp_nonce, palette: Palette::default(), style: "", script: None, indexed: false }
     }
 
     /// The whole text of the page's style element.

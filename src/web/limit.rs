@@ -103,11 +103,7 @@ mod tests {
 
     #[test]
     fn a_limit_lets_through_what_it_says_and_names_the_wait() {
-        let limits = Limits::new(PerMinute {
-            votes_per_client: 0,
-            votes_per_link: 2,
-            api_per_key: 1,
-        });
+        let limits = Limits::new(PerMinute { votes_per_client: 0, votes_per_link: 2, api_per_key: 1 });
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert!(limits.vote(None, one).is_ok());
         assert!(limits.vote(None, one).is_ok());
@@ -118,11 +114,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let limits = Limits::new(PerMinute {
-            votes_per_client: 0,
-            votes_per_link: 0,
-            api_per_key: 0,
-        });
+        let limits = Limits::new(PerMinute { votes_per_client: 0, votes_per_link: 0, api_per_key: 0 });
         for _ in 0..1000 {
             assert!(limits.vote("203.0.113.1".parse().ok(), Uuid::nil()).is_ok());
         }

@@ -60,18 +60,13 @@ impl<T> Page<T> {
         let goes_on = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| goes_on);
-        let next = last
-            .and_then(|item| serde_json::to_vec(&key(item)).ok())
-            .map(|key| Cursor(BASE64URL_NOPAD.encode(&key)));
+        let next = last.and_then(|item| serde_json::to_vec(&key(item)).ok()).map(|key| Cursor(BASE64URL_NOPAD.encode(&key)));
         Self { items: found, next }
     }
 
     /// The same part with every item turned into something else.
     pub fn map<U>(self, turn: impl Fn(T) -> U) -> Page<U> {
-        Page {
-            items: self.items.into_iter().map(turn).collect(),
-            next: self.next,
-        }
+        Page { items: self.items.into_iter().map(turn).collect(), next: self.next }
     }
 }
 
@@ -81,11 +76,7 @@ impl<T> Page<T> {
 /// 422 when it is not from 1 to 500.
 pub fn limit(asked: Option<i64>) -> Result<i64, Problem> {
     let limit = asked.unwrap_or(USUAL);
-    if (1..=MOST).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(Problem::field("limit", format!("must be from 1 to {MOST}")))
-    }
+    if (1..=MOST).contains(&limit) { Ok(limit) } else { Err(Problem::field("limit", format!("must be from 1 to {MOST}"))) }
 }
 
 /// The key in a cursor.
@@ -96,6 +87,5 @@ pub fn cursor<K: DeserializeOwned>(text: Option<&str>) -> Result<Option<K>, Prob
     let Some(text) = text else { return Ok(None) };
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
     let key = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    key.map(Some)
-        .ok_or_else(|| Problem::field("cursor", "must be `next` of the part before"))
+    key.map(Some).ok_or_else(|| Problem::field("cursor", "must be `next` of the part before"))
 }

@@ -11,10 +11,7 @@ use crate::i18n::{self, Locale};
 pub fn of_reader(request: &HttpRequest, usual: Locale) -> Locale {
     let asked = request.query_string().split('&').find_map(|pair| pair.strip_prefix("lang="));
     let liked = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    asked
-        .and_then(Locale::from_tag)
-        .or_else(|| liked.and_then(i18n::negotiate))
-        .unwrap_or(usual)
+    asked.and_then(Locale::from_tag).or_else(|| liked.and_then(i18n::negotiate)).unwrap_or(usual)
 }
 
 #[cfg(test)]
@@ -32,9 +29,7 @@ mod tests {
             ("/?language=fa", "de", Locale::En),
             ("/", "", Locale::En),
         ] {
-            let request = TestRequest::with_uri(address)
-                .insert_header((ACCEPT_LANGUAGE, browser))
-                .to_http_request();
+            let request = TestRequest::with_uri(address).insert_header((ACCEPT_LANGUAGE, browser)).to_http_request();
             assert_eq!(of_reader(&request, Locale::En), language, "{address} {browser}");
         }
     }

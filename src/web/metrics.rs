@@ -45,31 +45,19 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register(
-            "http_requests",
-            "Requests answered, by route, method and status",
-            self.requests.clone(),
-        );
+        registry.register("http_requests", "Requests answered, by route, method and status", self.requests.clone());
         registry.register("http_request_seconds", "Time to answer a request", self.request_seconds.clone());
         registry.register("votes", "Votes handed to the recorder, by outcome", self.votes.clone());
         registry.register("vote_batch", "Votes committed in one transaction", self.vote_batch.clone());
         registry.register("decisions", "Interactions decided, by outcome and reason", self.decisions.clone());
         registry.register("deliveries", "Attempts to send a message, by outcome", self.deliveries.clone());
         registry.register("outbox_waiting", "Messages waiting to leave", self.outbox_waiting.clone());
-        registry.register(
-            "outbox_oldest_seconds",
-            "How long the oldest due message has been waiting",
-            self.outbox_oldest_seconds.clone(),
-        );
+        registry.register("outbox_oldest_seconds", "How long the oldest due message has been waiting", self.outbox_oldest_seconds.clone());
     }
 
     /// Counts an answered request.
     pub fn request(&self, route: &str, method: &str, status: u16, seconds: f64) {
-        let labels = vec![
-            ("route", route.to_owned()),
-            ("method", method.to_owned()),
-            ("status", status.to_string()),
-        ];
+        let labels = vec![("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
         self.requests.get_or_create(&labels).inc();
         self.request_seconds.observe(seconds);
     }
@@ -86,9 +74,7 @@ impl Metrics {
 
     /// Counts a decision.
     pub fn decision(&self, outcome: &str, reason: &str) {
-        self.decisions
-            .get_or_create(&vec![("outcome", outcome.to_owned()), ("reason", reason.to_owned())])
-            .inc();
+        self.decisions.get_or_create(&vec![("outcome", outcome.to_owned()), ("reason", reason.to_owned())]).inc();
     }
 
     /// Counts an attempt to send.

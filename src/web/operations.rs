@@ -39,17 +39,12 @@ pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Prob
     let due = outbox::store::next_due(&mut read).await?;
     let oldest = due.map_or(0, |due| context.clock.now().since(due).max(0) / 1000);
     context.metrics.outbox(waiting, oldest);
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(context.metrics.text()))
+    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(context.metrics.text()))
 }
 
 /// This API as OpenAPI 3.1
 #[utoipa::path(get, path = "/openapi.json", tag = "Operations", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(crate) async fn openapi(document: Data<Arc<OpenApi>>) -> HttpResponse {
     let text = serde_json::to_string(document.as_ref().as_ref()).unwrap_or_default();
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(text)
+    HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-cache")).body(text)
 }

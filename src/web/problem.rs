@@ -94,14 +94,7 @@ impl Problem {
     /// A problem of this kind, with nothing more to say.
     #[must_use]
     pub const fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            detail: None,
-            errors: Vec::new(),
-            retry_after_s: None,
-            allow: None,
-            request_id: None,
-        }
+        Self { kind, detail: None, errors: Vec::new(), retry_after_s: None, allow: None, request_id: None }
     }
 
     /// Adds what happened, in words for the caller.
@@ -122,10 +115,7 @@ impl Problem {
     /// One field that is not valid (422).
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::fields(vec![FieldError {
-            field: field.into(),
-            message: message.into(),
-        }])
+        Self::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
     /// Nothing is there, or nothing that this caller may see.
@@ -162,11 +152,7 @@ impl Problem {
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         let kind = Kind::ALL.iter().copied().find(|kind| kind.status() == status.as_u16());
-        Self::new(kind.unwrap_or(if status.is_server_error() {
-            Kind::Internal
-        } else {
-            Kind::BadRequest
-        }))
+        Self::new(kind.unwrap_or(if status.is_server_error() { Kind::Internal } else { Kind::BadRequest }))
     }
 
     /// Its kind.
@@ -245,9 +231,7 @@ impl ResponseError for Problem {
         for header in self.headers() {
             response.insert_header(header);
         }
-        let mut response = response
-            .content_type("application/problem+json")
-            .body(serde_json::to_string(&body).unwrap_or_default());
+        let mut response = response.content_type("application/problem+json").body(serde_json::to_string(&body).unwrap_or_default());
         response.extensions_mut().insert(self.clone());
         response
     }

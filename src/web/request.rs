@@ -26,18 +26,12 @@ const UNMATCHED: &str = "unmatched";
 /// Only for a handler that panicked or ran out of time; every other error has become an answer by then.
 pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
-    let context = request
-        .app_data::<web::Data<Context>>()
-        .cloned()
-        .ok_or(Problem::new(Kind::Internal))?;
+    let context = request.app_data::<web::Data<Context>>().cloned().ok_or(Problem::new(Kind::Internal))?;
     let id = request_id(&request, &context);
     let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
     let method = request.method().as_str().to_owned();
     let span = tracing::info_span!("request", request_id = %id, %method, %route);
-    let answered = AssertUnwindSafe(tokio::time::timeout(TIME_LIMIT, next.call(request)))
-        .catch_unwind()
-        .instrument(span.clone())
-        .await;
+    let answered = AssertUnwindSafe(tokio::time::timeout(TIME_LIMIT, next.call(request))).catch_unwind().instrument(span.clone()).await;
     let _entered = span.enter();
     let result = match answered {
         Ok(Ok(answer)) => answer.map(|response| finish(response, &id)),
@@ -59,11 +53,7 @@ pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'stat
 /// The id that the caller sent, where it is a plain one, or a fresh one.
 fn request_id(request: &ServiceRequest, context: &Context) -> String {
     let plain = |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let sent = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(plain);
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
     sent.map_or_else(|| context.random.uuid(context.clock.now()).to_string(), ToOwned::to_owned)
 }
 
@@ -71,10 +61,7 @@ fn request_id(request: &ServiceRequest, context: &Context) -> String {
 fn finish(response: ServiceResponse<impl MessageBody + 'static>, id: &str) -> ServiceResponse<BoxBody> {
     let told = response.response().extensions().get::<Problem>().cloned();
     let is_failure = response.status().is_client_error() || response.status().is_server_error();
-    let is_page = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     let problem = told.or_else(|| (is_failure && !is_page).then(|| Problem::of_status(response.status())));
     let mut response = match problem {
         None => response.map_into_boxed_body(),
@@ -88,22 +75,13 @@ fn finish(response: ServiceResponse<impl MessageBody + 'static>, id: &str) -> Se
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.headers_mut().insert(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
+    response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     response
 }
 
 /// The reader's language when a browser asks for a page; `None` for programs and for the API.
 fn wants_page(request: &actix_web::HttpRequest) -> Option<Locale> {
-    let text = |name| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     let is_program = ["/api/", "/hooks/"].iter().any(|prefix| request.path().starts_with(prefix));
     (!is_program && text(ACCEPT).contains("text/html")).then(|| i18n::negotiate(text(ACCEPT_LANGUAGE)).unwrap_or(Locale::En))
 }

@@ -36,11 +36,7 @@ impl Still {
     pub fn data(text: String) -> Self {
         let digest = Sha256::digest(&text);
         let short = digest.get(..16).unwrap_or_default();
-        Self {
-            etag: EntityTag::new_strong(BASE32_NOPAD.encode(short).to_ascii_lowercase()),
-            body: web::Bytes::from(text),
-            policy: None,
-        }
+        Self { etag: EntityTag::new_strong(BASE32_NOPAD.encode(short).to_ascii_lowercase()), body: web::Bytes::from(text), policy: None }
     }
 
     /// The document, or 304 where the reader has it already.
@@ -51,29 +47,17 @@ impl Still {
             Ok(IfNoneMatch::Items(held)) => held.iter().any(|held| held.weak_eq(&self.etag)),
             Err(_) => false,
         };
-        let mut response = if is_known {
-            HttpResponse::NotModified()
-        } else {
-            HttpResponse::Ok()
-        };
-        response
-            .insert_header(actix_web::http::header::ETag(self.etag.clone()))
-            .insert_header((CACHE_CONTROL, cache_control));
+        let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response.insert_header(actix_web::http::header::ETag(self.etag.clone())).insert_header((CACHE_CONTROL, cache_control));
         match &self.policy {
             Some(policy) => response
                 .insert_header((CONTENT_SECURITY_POLICY, policy.as_str()))
                 .insert_header((REFERRER_POLICY, "no-referrer"))
                 .insert_header((VARY, "Accept-Language"))
                 .insert_header(ContentType::html()),
-            None => response
-                .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-                .insert_header(ContentType::json()),
+            None => response.insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*")).insert_header(ContentType::json()),
         };
-        if is_known {
-            response.finish()
-        } else {
-            response.body(self.body.clone())
-        }
+        if is_known { response.finish() } else { response.body(self.body.clone()) }
     }
 }
 
@@ -115,9 +99,6 @@ mod tests {
         let answer = Still::page(&frame, String::new()).answer(&TestRequest::default().to_http_request(), "no-cache");
         let policy = answer.headers().get(CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
         let hash = BASE64.encode(&Sha256::digest(frame.style()));
-        assert!(
-            policy.starts_with("default-src 'none'") && policy.contains(&hash) && !policy.contains("unsafe"),
-            "{policy}"
-        );
+        assert!(policy.starts_with("default-src 'none'") && policy.contains(&hash) && !policy.contains("unsafe"), "{policy}");
     }
 }

@@ -12,10 +12,7 @@ use crate::db::{Result, Session, Tx, on_engine};
 /// When the database cannot answer.
 pub async fn find_live(session: &mut impl Session, hash: &[u8]) -> Result<Option<(Uuid, Scope)>> {
     on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, scope FROM api_key WHERE hash = $1 AND revoked_at IS NULL")
-            .bind(hash)
-            .fetch_optional(conn)
-            .await
+        sqlx::query_as("SELECT id, scope FROM api_key WHERE hash = $1 AND revoked_at IS NULL").bind(hash).fetch_optional(conn).await
     })
 }
 
@@ -43,9 +40,7 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey, hash: &[u8]) -> Result<()> {
 /// When the database cannot answer.
 pub async fn list(session: &mut impl Session) -> Result<Vec<ApiKey>> {
     on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, name, scope, created_at, revoked_at FROM api_key ORDER BY id")
-            .fetch_all(conn)
-            .await
+        sqlx::query_as("SELECT id, name, scope, created_at, revoked_at FROM api_key ORDER BY id").fetch_all(conn).await
     })
 }
 
@@ -55,11 +50,8 @@ pub async fn list(session: &mut impl Session) -> Result<Vec<ApiKey>> {
 /// When the database cannot store it.
 pub async fn revoke(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<bool> {
     on_engine!(tx, |conn| {
-        let revoked = sqlx::query("UPDATE api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
-            .bind(id)
-            .bind(now)
-            .execute(conn)
-            .await?;
+        let revoked =
+            sqlx::query("UPDATE api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL").bind(id).bind(now).execute(conn).await?;
         Ok(revoked.rows_affected() > 0)
     })
 }

@@ -26,13 +26,7 @@ fn unclean(path: &str, code: &str) -> Vec<usize> {
 fn a_stage_may_not_use_one_to_its_right() {
     assert_eq!(importing("src/survey/mod.rs", "use crate::report::breakdown;"), [1]);
     assert_eq!(importing("src/survey/mod.rs", "\nfn f() { crate::happiness::page::show() }"), [2]);
-    assert_eq!(
-        importing(
-            "src/link/keys.rs",
-            "use crate::link::Purpose;\nuse crate::metric::Metric;\nuse crate::db;"
-        ),
-        [0; 0]
-    );
+    assert_eq!(importing("src/link/keys.rs", "use crate::link::Purpose;\nuse crate::metric::Metric;\nuse crate::db;"), [0; 0]);
 }
 
 #[test]
@@ -47,37 +41,20 @@ fn super_does_not_escape_a_stage() {
     assert_eq!(importing("src/link/mod.rs", "use super::response::Response;"), [1]);
     assert_eq!(importing("src/link/keys.rs", "use super::{super::response, Purpose};"), [1]);
     assert_eq!(
-        importing(
-            "src/link/keys.rs",
-            "mod deep {\n use super::super::Purpose;\n use super::super::super::report;\n}\nuse super::Purpose;"
-        ),
+        importing("src/link/keys.rs", "mod deep {\n use super::super::Purpose;\n use super::super::super::report;\n}\nuse super::Purpose;"),
         [3]
     );
-    assert_eq!(
-        importing("src/clock.rs", "use self::super::survey::Survey;\nuse super::super::outside;"),
-        [1, 2]
-    );
+    assert_eq!(importing("src/clock.rs", "use self::super::survey::Survey;\nuse super::super::outside;"), [1, 2]);
 }
 
 #[test]
 fn the_root_cannot_be_taken_as_a_whole() {
-    for code in [
-        "use crate::*;",
-        "use crate as root;",
-        "use crate::{self as root};",
-        "use super::*;",
-        "use super as up;",
-        "use crate::{*};",
-    ] {
+    for code in
+        ["use crate::*;", "use crate as root;", "use crate::{self as root};", "use super::*;", "use super as up;", "use crate::{*};"]
+    {
         assert_eq!(importing("src/clock.rs", code), [1], "{code}");
     }
-    assert_eq!(
-        importing(
-            "src/clock.rs",
-            "mod tests { use super::*; }\npub(crate) fn f(&self) {}\npub(super) const N: u8 = 1;"
-        ),
-        [0; 0]
-    );
+    assert_eq!(importing("src/clock.rs", "mod tests { use super::*; }\npub(crate) fn f(&self) {}\npub(super) const N: u8 = 1;"), [0; 0]);
 }
 
 #[test]
@@ -88,36 +65,18 @@ fn a_macro_and_the_crate_s_own_name_lead_into_it_too() {
 
 #[test]
 fn tests_inside_a_file_keep_the_order_too() {
-    assert_eq!(
-        importing(
-            "src/metric/mod.rs",
-            "#[cfg(test)]\nmod tests {\n    use crate::report::Breakdown;\n}"
-        ),
-        [3]
-    );
+    assert_eq!(importing("src/metric/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::report::Breakdown;\n}"), [3]);
 }
 
 #[test]
 fn the_platform_knows_no_stage_and_no_composition() {
-    assert_eq!(
-        importing(
-            "src/db/mod.rs",
-            "use crate::metric::Metric;\nuse crate::app::App;\nuse crate::config::Config;"
-        ),
-        [1, 2, 3]
-    );
-    assert_eq!(
-        importing("src/web/limit.rs", "use crate::clock::Clock;\nuse crate::web::problem::Problem;"),
-        [0; 0]
-    );
+    assert_eq!(importing("src/db/mod.rs", "use crate::metric::Metric;\nuse crate::app::App;\nuse crate::config::Config;"), [1, 2, 3]);
+    assert_eq!(importing("src/web/limit.rs", "use crate::clock::Clock;\nuse crate::web::problem::Problem;"), [0; 0]);
 }
 
 #[test]
 fn routes_use_handlers_and_main_starts_the_app() {
-    assert_eq!(
-        importing("src/routes.rs", "use crate::report::{http, store};\nuse crate::{web, link};"),
-        [1, 2]
-    );
+    assert_eq!(importing("src/routes.rs", "use crate::report::{http, store};\nuse crate::{web, link};"), [1, 2]);
     assert_eq!(importing("src/main.rs", "use nabz::{app, config};\nuse nabz::db::Engine;"), [2]);
     assert_eq!(importing("src/app.rs", "use crate::{config, happiness, main, web};"), [0; 0]);
 }
@@ -137,10 +96,7 @@ fn comments_strings_and_lifetimes_are_no_code() {
 
 #[test]
 fn a_path_is_read_as_it_lies_from_the_root() {
-    let source = Source::new(
-        "src/report/http.rs",
-        "use super::{store::{self, list}, Breakdown as B};\nlet x = crate::db::read::<T>();",
-    );
+    let source = Source::new("src/report/http.rs", "use super::{store::{self, list}, Breakdown as B};\nlet x = crate::db::read::<T>();");
     let paths: Vec<_> = references(&source).into_iter().map(|reference| reference.path.join("::")).collect();
     assert_eq!(paths, ["report::store", "report::store::list", "report::Breakdown", "db::read"]);
 }
@@ -157,15 +113,10 @@ fn a_crate_away_from_home_is_refused() {
     assert_eq!(naming("src/report/page.rs", "use maud::html;\nuse actix_web::web;"), [2]);
     assert_eq!(naming("src/network/mod.rs", "use lettre::Message;"), [1]);
     assert_eq!(naming("src/delivery/worker.rs", "extern crate lettre;"), [1]);
-    assert_eq!(
-        naming("src/delivery/mail.rs", "use lettre::Message;\nuse maud::html;\nuse reqwest::Url;"),
-        [3]
-    );
-    for (path, code) in [
-        ("src/outbox/store.rs", "use sqlx::query;"),
-        ("src/db/mod.rs", "use sqlx::query;"),
-        ("src/intake/http.rs", "use actix_web::web;"),
-    ] {
+    assert_eq!(naming("src/delivery/mail.rs", "use lettre::Message;\nuse maud::html;\nuse reqwest::Url;"), [3]);
+    for (path, code) in
+        [("src/outbox/store.rs", "use sqlx::query;"), ("src/db/mod.rs", "use sqlx::query;"), ("src/intake/http.rs", "use actix_web::web;")]
+    {
         assert_eq!(naming(path, code), [0; 0], "{path}");
     }
 }
@@ -175,10 +126,7 @@ fn an_instant_may_be_a_database_type_and_nothing_more() {
     let instant = "#[derive(Debug, sqlx::Type)]\n#[sqlx(transparent)]\npub struct Timestamp(i64);";
     assert_eq!(naming("src/clock.rs", instant), [0; 0]);
     assert_eq!(naming("src/random.rs", instant), [1, 2]);
-    assert_eq!(
-        naming("src/clock.rs", "fn f() { sqlx::query(\"\") }\nuse sqlx;\nuse sqlx::Type::x;"),
-        [1, 2, 3]
-    );
+    assert_eq!(naming("src/clock.rs", "fn f() { sqlx::query(\"\") }\nuse sqlx;\nuse sqlx::Type::x;"), [1, 2, 3]);
 }
 
 #[test]
@@ -197,14 +145,8 @@ fn a_cycle_of_platform_modules_is_shown_with_its_lines() {
     ]
     .map(|(path, code)| Source::new(path, code));
     let found = cycles(&sources);
-    let [first, ..] = found.as_slice() else {
-        panic!("the cycle was not found")
-    };
-    for edge in [
-        "db -> web (src/db/mod.rs:3)",
-        "web -> i18n (src/web/limit.rs:1)",
-        "i18n -> db (src/i18n/mod.rs:1)",
-    ] {
+    let [first, ..] = found.as_slice() else { panic!("the cycle was not found") };
+    for edge in ["db -> web (src/db/mod.rs:3)", "web -> i18n (src/web/limit.rs:1)", "i18n -> db (src/i18n/mod.rs:1)"] {
         assert!(first.0.contains(edge), "{}", first.0);
     }
     let [.., i18n, clock] = sources;

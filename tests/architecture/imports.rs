@@ -12,11 +12,7 @@ pub struct Reference {
 
 /// Every path of a file that leads into this crate.
 pub fn references(source: &Source) -> Vec<Reference> {
-    let mut reader = Reader {
-        source,
-        at: 0,
-        found: Vec::new(),
-    };
+    let mut reader = Reader { source, at: 0, found: Vec::new() };
     let mut inside = Inside::new(&source.path);
     while reader.at < source.tokens.len() {
         inside.pass(source, reader.at);
@@ -39,17 +35,10 @@ struct Inside {
 
 impl Inside {
     fn new(path: &str) -> Self {
-        let inner = path
-            .strip_prefix("src/")
-            .and_then(|path| path.strip_suffix(".rs"))
-            .unwrap_or_default();
+        let inner = path.strip_prefix("src/").and_then(|path| path.strip_suffix(".rs")).unwrap_or_default();
         let mut module: Vec<String> = inner.split('/').map(str::to_owned).collect();
         module.pop_if(|last| ["mod", "lib", "main"].contains(&last.as_str()));
-        Self {
-            module,
-            depth: 0,
-            opened: Vec::new(),
-        }
+        Self { module, depth: 0, opened: Vec::new() }
     }
 
     fn pass(&mut self, source: &Source, at: usize) {

@@ -14,10 +14,7 @@ const SHOWN: usize = 20;
 /// All files below `src`.
 fn product() -> Vec<Source> {
     let sources = source::read("src");
-    assert!(
-        sources.iter().any(|source| source.path == "src/metric/mod.rs"),
-        "the files of the product were not found"
-    );
+    assert!(sources.iter().any(|source| source.path == "src/metric/mod.rs"), "the files of the product were not found");
     sources
 }
 

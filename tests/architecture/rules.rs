@@ -6,26 +6,13 @@ use crate::imports::{Reference, references};
 use crate::source::{Source, Violation};
 
 /// The life of a survey: a stage may import the stages to its left.
-pub const STAGES: [&str; 10] = [
-    "metric",
-    "survey",
-    "tally",
-    "intake",
-    "link",
-    "invitation",
-    "delivery",
-    "response",
-    "report",
-    "happiness",
-];
+pub const STAGES: [&str; 10] = ["metric", "survey", "tally", "intake", "link", "invitation", "delivery", "response", "report", "happiness"];
 
 /// What stages stand on; it knows no stage.
 pub const PLATFORM: [&str; 7] = ["clock", "random", "i18n", "db", "web", "net", "outbox"];
 
 /// Names that say nothing about what a file owns.
-const REFUSED_NAMES: [&str; 9] = [
-    "common", "helper", "helpers", "service", "services", "types", "util", "utils", "misc",
-];
+const REFUSED_NAMES: [&str; 9] = ["common", "helper", "helpers", "service", "services", "types", "util", "utils", "misc"];
 
 /// The hard limit; 300 is the aim.
 const MOST_LINES: usize = 400;
@@ -67,10 +54,7 @@ fn top_module(path: &str) -> &str {
 
 /// Whether a file is a module's: `src/net.rs`, or anything in `src/net/`.
 fn belongs(path: &str, module: &str) -> bool {
-    let inner = path
-        .strip_prefix("src/")
-        .and_then(|path| path.strip_prefix(module))
-        .unwrap_or_default();
+    let inner = path.strip_prefix("src/").and_then(|path| path.strip_prefix(module)).unwrap_or_default();
     inner == ".rs" || inner.starts_with('/')
 }
 
@@ -78,10 +62,7 @@ fn belongs(path: &str, module: &str) -> bool {
 pub fn imports(source: &Source) -> Vec<Violation> {
     let module = top_module(&source.path);
     if place(module) == Place::Nowhere {
-        return vec![source.violation(
-            0,
-            &format!("`{module}` has no place in the order: see STAGES and PLATFORM in tests/architecture"),
-        )];
+        return vec![source.violation(0, &format!("`{module}` has no place in the order: see STAGES and PLATFORM in tests/architecture"))];
     }
     let refused = |reference: Reference| {
         let reason = why_not(module, &reference.path)?;
@@ -119,11 +100,7 @@ struct Home {
 }
 
 const HOMES: [Home; 5] = [
-    Home {
-        krate: "sqlx",
-        place: "db/ and */store.rs",
-        admits: |path| belongs(path, "db") || path.ends_with("/store.rs"),
-    },
+    Home { krate: "sqlx", place: "db/ and */store.rs", admits: |path| belongs(path, "db") || path.ends_with("/store.rs") },
     Home {
         krate: "actix",
         place: "web/, */http.rs, routes.rs and app.rs",
@@ -131,16 +108,8 @@ const HOMES: [Home; 5] = [
             belongs(path, "web") || path.ends_with("/http.rs") || path.contains("/http/") || belongs(path, "routes") || belongs(path, "app")
         },
     },
-    Home {
-        krate: "lettre",
-        place: "delivery/mail.rs and net/",
-        admits: |path| belongs(path, "delivery/mail") || belongs(path, "net"),
-    },
-    Home {
-        krate: "reqwest",
-        place: "net/",
-        admits: |path| belongs(path, "net"),
-    },
+    Home { krate: "lettre", place: "delivery/mail.rs and net/", admits: |path| belongs(path, "delivery/mail") || belongs(path, "net") },
+    Home { krate: "reqwest", place: "net/", admits: |path| belongs(path, "net") },
     Home {
         krate: "maud",
         place: "*/page.rs, web/layout.rs and delivery/, which composes the mail",
@@ -227,21 +196,12 @@ pub fn cycles(sources: &[Source]) -> Vec<Violation> {
             let target = PLATFORM.iter().find(|module| path.first().is_some_and(|first| first == *module));
             if let Some(to) = target.filter(|to| PLATFORM.contains(&from) && **to != from) {
                 let edges = uses.entry(from).or_default();
-                edges
-                    .entry(to)
-                    .or_insert_with(|| format!("{from} -> {to} ({}:{line})", source.path));
+                edges.entry(to).or_insert_with(|| format!("{from} -> {to} ({}:{line})", source.path));
             }
         }
     }
-    let found = PLATFORM
-        .iter()
-        .find_map(|module| cycle(&uses, &mut vec![module]))
-        .unwrap_or_default();
-    let edges: Vec<_> = found
-        .windows(2)
-        .filter_map(|pair| uses.get(pair.first()?)?.get(pair.last()?))
-        .map(String::as_str)
-        .collect();
+    let found = PLATFORM.iter().find_map(|module| cycle(&uses, &mut vec![module])).unwrap_or_default();
+    let edges: Vec<_> = found.windows(2).filter_map(|pair| uses.get(pair.first()?)?.get(pair.last()?)).map(String::as_str).collect();
     let shown = (!edges.is_empty()).then(|| Violation(format!("a cycle of platform modules:\n    {}", edges.join("\n    "))));
     shown.into_iter().collect()
 }

@@ -30,11 +30,7 @@ impl Source {
     pub fn new(path: &str, text: &str) -> Self {
         let mut tokens = tokens(text);
         mark_tests(&mut tokens);
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            tokens,
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), tokens }
     }
 
     /// The text of the token `ahead` places after `at`; empty beyond the end.
@@ -58,10 +54,7 @@ impl Source {
 
     /// A violation in this file, with the line itself; line 0 is the file as a whole.
     pub fn violation(&self, line: usize, message: &str) -> Violation {
-        let code = line
-            .checked_sub(1)
-            .and_then(|index| self.text.lines().nth(index))
-            .unwrap_or_default();
+        let code = line.checked_sub(1).and_then(|index| self.text.lines().nth(index)).unwrap_or_default();
         Violation(format!("{}:{line}: {message}\n    {}", self.path, code.trim()))
     }
 }
@@ -89,9 +82,7 @@ pub fn read(folder: &str) -> Vec<Source> {
 /// Marks the items that follow `#[cfg(test)]`, and the whole file after `#![cfg(test)]`.
 fn mark_tests(tokens: &mut [Token]) {
     let reads = |tokens: &[Token], at: usize, words: &[&str]| {
-        tokens
-            .get(at..)
-            .is_some_and(|rest| rest.len() >= words.len() && rest.iter().zip(words).all(|(token, word)| token.text == *word))
+        tokens.get(at..).is_some_and(|rest| rest.len() >= words.len() && rest.iter().zip(words).all(|(token, word)| token.text == *word))
     };
     for at in 0..tokens.len() {
         let end = if reads(tokens, at, &["#", "!", "[", "cfg", "(", "test", ")", "]"]) {
@@ -138,11 +129,7 @@ fn tokens(text: &str) -> Vec<Token> {
         let (token, after) = rest.split_at(length);
         if is_code {
             let text = token.to_owned();
-            tokens.push(Token {
-                text,
-                line,
-                test_only: false,
-            });
+            tokens.push(Token { text, line, test_only: false });
         }
         line += token.matches('\n').count();
         rest = after;

@@ -101,12 +101,7 @@ impl Sink {
     pub async fn offering(offers: Offers) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            seen: Mutex::default(),
-            changed: watch::Sender::new(()),
-            gate: Semaphore::new(0),
-            offers,
-        });
+        let shared = Arc::new(Shared { seen: Mutex::default(), changed: watch::Sender::new(()), gate: Semaphore::new(0), offers });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, task }
     }
@@ -262,11 +257,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                 self.say(Stage::Ehlo, &format!("{reply}250 SIZE 10000000")).await
             }
             "STARTTLS" => {
-                return if self.write("220 go ahead").await {
-                    Next::StartTls
-                } else {
-                    Next::End
-                };
+                return if self.write("220 go ahead").await { Next::StartTls } else { Next::End };
             }
             "AUTH" => self.authenticate(line).await,
             "MAIL" if !self.trusted => self.write("530 5.7.0 authentication required").await,

@@ -82,10 +82,7 @@ impl TestApp {
             ("NABZ__LIMITS__VOTES_PER_CLIENT_PER_MINUTE", "0"),
             ("NABZ__LIMITS__API_PER_KEY_PER_MINUTE", "0"),
         ];
-        let environment = usual
-            .iter()
-            .chain(settings)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::from_parts(None, environment).unwrap();
         let clock = Clock::fixed(Timestamp::parse(NOW).unwrap());
         let mails = Arc::new(Mutex::new(Vec::new()));
@@ -97,28 +94,13 @@ impl TestApp {
             threads: Some(1),
         };
         let app = App::start(&config, parts).await.unwrap();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
-        Self {
-            url: format!("http://{}", app.address),
-            app,
-            clock,
-            mails,
-            database_url,
-            http,
-            _folder: folder,
-        }
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { url: format!("http://{}", app.address), app, clock, mails, database_url, http, _folder: folder }
     }
 
     /// A request to a path or to a whole address of this service, without a key.
     pub fn plain(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = if path.starts_with("http") {
-            path.to_owned()
-        } else {
-            format!("{}{path}", self.url)
-        };
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
         self.http.request(method, url)
     }
 
@@ -156,22 +138,13 @@ impl TestApp {
     /// Reports a closed ticket and answers the link of its invitation.
     pub async fn link(&self, survey: &str, ticket: &str) -> String {
         let decided = self.close_ticket(survey, ticket, &format!("customer-{ticket}@example.com")).await;
-        decided
-            .pointer("/invitation/link")
-            .and_then(Value::as_str)
-            .unwrap_or_else(|| panic!("no link in {decided}"))
-            .to_owned()
+        decided.pointer("/invitation/link").and_then(Value::as_str).unwrap_or_else(|| panic!("no link in {decided}")).to_owned()
     }
 
     /// The page behind a link, and the nonce in its form.
     pub async fn page(&self, link: &str) -> (String, String) {
         let page = self.plain(Method::GET, link).send().await.unwrap().text().await.unwrap();
-        let nonce = page
-            .split("name=\"nonce\" value=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next())
-            .unwrap_or_default()
-            .to_owned();
+        let nonce = page.split("name=\"nonce\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
         (page, nonce)
     }
 
@@ -180,12 +153,7 @@ impl TestApp {
         let (_, nonce) = self.page(link).await;
         self.send(
             form_address(link),
-            &[
-                ("nonce", &nonce),
-                ("score", &score.to_string()),
-                ("comment", comment),
-                ("evidence", "pointerdown"),
-            ],
+            &[("nonce", &nonce), ("score", &score.to_string()), ("comment", comment), ("evidence", "pointerdown")],
         )
         .await
     }
@@ -227,10 +195,7 @@ pub async fn fresh_postgres() -> String {
     let server = postgres_url();
     let name = format!("test_{}", uuid::Uuid::from_bytes(machine_random().bytes()).simple());
     let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
     format!("{base}/{name}")
 }

@@ -28,10 +28,7 @@ async fn open_survey(app: &TestApp) {
 }
 
 fn header(response: &Response, name: reqwest::header::HeaderName) -> String {
-    response
-        .headers()
-        .get(name)
-        .map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    response.headers().get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
 }
 
 on_both_engines! {

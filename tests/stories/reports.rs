@@ -6,21 +6,8 @@ use serde_json::{Value, json};
 use crate::common::TestApp;
 use crate::on_both_engines;
 
-const ALL: [&str; 13] = [
-    "agent",
-    "team",
-    "channel",
-    "tag",
-    "touchpoint",
-    "locale",
-    "source",
-    "segment",
-    "product",
-    "day",
-    "week",
-    "month",
-    "score",
-];
+const ALL: [&str; 13] =
+    ["agent", "team", "channel", "tag", "touchpoint", "locale", "source", "segment", "product", "day", "week", "month", "score"];
 
 /// Closes a ticket of an agent and answers the link.
 async fn ask(app: &TestApp, ticket: u32, agent: &Value, tags: &Value) -> String {
@@ -40,11 +27,7 @@ async fn report(app: &TestApp, query: &str) -> Value {
 
 /// Jonas: 5, 5, 4 and one that does not answer; Ada: 1. Jonas's first two are tagged.
 async fn five_tickets(app: &TestApp) {
-    app.survey(
-        "support",
-        json!({"deliver": [], "timezone": "Asia/Tehran", "week_start": "saturday"}),
-    )
-    .await;
+    app.survey("support", json!({"deliver": [], "timezone": "Asia/Tehran", "week_start": "saturday"})).await;
     let (jonas, ada) = (json!({"id": "17", "name": "Jonas"}), json!({"id": "18", "name": "Ada"}));
     for (ticket, agent, tags, score) in [
         (1, &jonas, json!(["vip"]), Some(5)),

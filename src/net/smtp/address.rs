@@ -127,9 +127,7 @@ fn percent_decoded(text: &str) -> Result<String, UrlError> {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let digits = [rest.next().ok_or(UrlError::Unreadable)?, rest.next().ok_or(UrlError::Unreadable)?];
-            let decoded = data_encoding::HEXLOWER_PERMISSIVE
-                .decode(&digits)
-                .map_err(|_| UrlError::Unreadable)?;
+            let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(&digits).map_err(|_| UrlError::Unreadable)?;
             bytes.extend(decoded);
         } else {
             bytes.push(byte);
@@ -178,36 +176,18 @@ mod tests {
 
     #[test]
     fn the_address_forms_that_lettre_documents_are_read() {
-        assert_eq!(
-            parsed("smtps://u:p@mail.example"),
-            Ok(("mail.example".into(), 465, Tls::Implicit, true))
-        );
-        assert_eq!(
-            parsed("smtp://u:p@mail.example:2525?tls=required"),
-            Ok(("mail.example".into(), 2525, Tls::Required, true))
-        );
-        assert_eq!(
-            parsed("smtp://mail.example?tls=opportunistic"),
-            Ok(("mail.example".into(), 587, Tls::Opportunistic, false))
-        );
-        assert_eq!(
-            parsed("smtp://mail.example"),
-            Ok(("mail.example".into(), 25, Tls::Opportunistic, false))
-        );
+        assert_eq!(parsed("smtps://u:p@mail.example"), Ok(("mail.example".into(), 465, Tls::Implicit, true)));
+        assert_eq!(parsed("smtp://u:p@mail.example:2525?tls=required"), Ok(("mail.example".into(), 2525, Tls::Required, true)));
+        assert_eq!(parsed("smtp://mail.example?tls=opportunistic"), Ok(("mail.example".into(), 587, Tls::Opportunistic, false)));
+        assert_eq!(parsed("smtp://mail.example"), Ok(("mail.example".into(), 25, Tls::Opportunistic, false)));
         assert_eq!(parsed("smtp://[::1]:1025?tls=none"), Ok(("::1".into(), 1025, Tls::None, false)));
-        assert_eq!(
-            parsed("smtp://b\u{fc}cher.example"),
-            Ok(("xn--bcher-kva.example".into(), 25, Tls::Opportunistic, false))
-        );
+        assert_eq!(parsed("smtp://b\u{fc}cher.example"), Ok(("xn--bcher-kva.example".into(), 25, Tls::Opportunistic, false)));
     }
 
     #[test]
     fn a_password_keeps_its_plus_and_percent_signs() {
         let address = RelayAddress::parse("smtps://me%40acme.example:a+b%25%2F%c3%a9@mail.example", None).unwrap();
-        assert_eq!(
-            address.credentials,
-            Some(Credentials::new("me@acme.example".into(), "a+b%/\u{e9}".into()))
-        );
+        assert_eq!(address.credentials, Some(Credentials::new("me@acme.example".into(), "a+b%/\u{e9}".into())));
         assert!(!format!("{address:?}").contains("a+b"));
     }
 

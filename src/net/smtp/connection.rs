@@ -45,23 +45,16 @@ pub(super) enum Outcome {
 impl Connection {
     /// Connects, encrypts and authenticates as the address demands.
     pub(super) async fn open(address: &RelayAddress) -> Result<Self, SendError> {
-        let stream = TcpStream::connect((address.host.as_str(), address.port))
-            .await
-            .map_err(|error| broken(&error))?;
+        let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|error| broken(&error))?;
         stream.set_nodelay(true).map_err(|error| broken(&error))?;
-        let (local, peer) = (
-            stream.local_addr().map_err(|error| broken(&error))?,
-            stream.peer_addr().map_err(|error| broken(&error))?,
-        );
+        let (local, peer) = (stream.local_addr().map_err(|error| broken(&error))?, stream.peer_addr().map_err(|error| broken(&error))?);
         let hello = address.hello_name.clone().unwrap_or_else(|| address_literal(local));
 
         let stream: Box<dyn AsyncTokioStream> = match address.tls {
             Tls::Implicit => Box::new(Encrypted::over(stream, address).await?),
             _ => Box::new(stream),
         };
-        let mut smtp = AsyncSmtpConnection::connect_with_transport(stream, &hello)
-            .await
-            .map_err(|error| unusable(&error))?;
+        let mut smtp = AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(|error| unusable(&error))?;
         let encrypted = secure(&mut smtp, address, &hello).await?;
         authenticate(&mut smtp, address, may_authenticate(encrypted, peer.ip())).await?;
         Ok(Self { smtp, messages: 0 })
@@ -79,18 +72,10 @@ impl Connection {
         self.messages = self.messages.saturating_add(1);
         let sent = tokio::time::timeout(timeout, self.transact(envelope, message, &dot_sent)).await;
         let dot_sent = dot_sent.load(Ordering::SeqCst);
-        let lost = |reason: &str| {
-            Outcome::Broken(if dot_sent {
-                SendError::unknown(reason)
-            } else {
-                SendError::unreachable(reason)
-            })
-        };
+        let lost = |reason: &str| Outcome::Broken(if dot_sent { SendError::unknown(reason) } else { SendError::unreachable(reason) });
         match sent {
             Err(_) => lost("the relay did not answer in time"),
-            Ok(Ok(response)) => Outcome::Accepted(Accepted {
-                reply: kept(&line(&response)),
-            }),
+            Ok(Ok(response)) => Outcome::Accepted(Accepted { reply: kept(&line(&response)) }),
             Ok(Err(Step::Unexpected(response))) => lost(&format!("unexpected reply: {}", line(&response))),
             Ok(Err(Step::Failed { error, first })) => match SendError::refusal(&error) {
                 // 421: the relay is about to close the line.
@@ -112,10 +97,7 @@ impl Connection {
     async fn transact(&mut self, envelope: &Envelope, message: &[u8], dot_sent: &AtomicBool) -> Result<Response, Step> {
         let first = |error| Step::Failed { error, first: true };
         let later = |error| Step::Failed { error, first: false };
-        self.smtp
-            .command(Mail::new(envelope.from().cloned(), Vec::new()))
-            .await
-            .map_err(first)?;
+        self.smtp.command(Mail::new(envelope.from().cloned(), Vec::new())).await.map_err(first)?;
         for recipient in envelope.to() {
             self.smtp.command(Rcpt::new(recipient.clone(), Vec::new())).await.map_err(later)?;
         }
@@ -130,11 +112,7 @@ impl Connection {
             None
         });
         let response = self.smtp.message_iter(body.chain(end)).await.map_err(later)?;
-        if response.code().severity == Severity::PositiveCompletion {
-            Ok(response)
-        } else {
-            Err(Step::Unexpected(response))
-        }
+        if response.code().severity == Severity::PositiveCompletion { Ok(response) } else { Err(Step::Unexpected(response)) }
     }
 
     /// After a refusal: back to the start of a transaction, or the connection is given up.
@@ -162,9 +140,7 @@ async fn secure(smtp: &mut AsyncSmtpConnection, address: &RelayAddress, hello: &
         Tls::Required if !smtp.can_starttls() => Err(SendError::unreachable("the relay offers no STARTTLS, and tls=required asks for it")),
         Tls::Opportunistic if !smtp.can_starttls() => Ok(false),
         Tls::Required | Tls::Opportunistic => {
-            smtp.starttls(address.starttls.clone(), hello)
-                .await
-                .map_err(|error| unusable(&error))?;
+            smtp.starttls(address.starttls.clone(), hello).await.map_err(|error| unusable(&error))?;
             Ok(true)
         }
     }
@@ -178,13 +154,9 @@ const fn may_authenticate(encrypted: bool, peer: IpAddr) -> bool {
 async fn authenticate(smtp: &mut AsyncSmtpConnection, address: &RelayAddress, private: bool) -> Result<(), SendError> {
     let Some(credentials) = &address.credentials else { return Ok(()) };
     if !private {
-        return Err(SendError::unreachable(
-            "the relay offers no STARTTLS, and the password is not sent unencrypted",
-        ));
+        return Err(SendError::unreachable("the relay offers no STARTTLS, and the password is not sent unencrypted"));
     }
-    smtp.auth(&[Mechanism::Plain, Mechanism::Login], credentials)
-        .await
-        .map_err(|error| unusable(&error))?;
+    smtp.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(|error| unusable(&error))?;
     Ok(())
 }
 
@@ -221,11 +193,7 @@ struct Encrypted(TlsStream<TcpStream>);
 impl Encrypted {
     async fn over(stream: TcpStream, address: &RelayAddress) -> Result<Self, SendError> {
         let connector = TlsConnector::from(address.implicit.clone());
-        connector
-            .connect(address.server_name.clone(), stream)
-            .await
-            .map(Self)
-            .map_err(|error| broken(&error))
+        connector.connect(address.server_name.clone(), stream).await.map(Self).map_err(|error| broken(&error))
     }
 }
 

@@ -72,12 +72,7 @@ impl SmtpRelay {
     /// When the address cannot be read, or would send a password unencrypted to another machine.
     pub fn from_url(url: &str, options: Options) -> Result<Self, UrlError> {
         let address = RelayAddress::parse(url, options.extra_root.as_deref())?;
-        Ok(Self(Arc::new(Pool {
-            address,
-            room: Semaphore::new(options.max_connections.max(1)),
-            options,
-            idle: Mutex::new(Vec::new()),
-        })))
+        Ok(Self(Arc::new(Pool { address, room: Semaphore::new(options.max_connections.max(1)), options, idle: Mutex::new(Vec::new()) })))
     }
 
     /// Sends one message, waiting for a free connection when all are busy. `message` has CRLF line ends; dots are escaped here.
@@ -144,10 +139,7 @@ impl SmtpRelay {
         if idle.is_empty() {
             tokio::spawn(retire(Arc::downgrade(&self.0), self.0.options.idle_timeout));
         }
-        idle.push(Idle {
-            connection,
-            since: Instant::now(),
-        });
+        idle.push(Idle { connection, since: Instant::now() });
     }
 }
 

@@ -98,10 +98,7 @@ pub(super) fn kept(text: &str) -> String {
         }
     }
     let mut line = String::new();
-    for word in outside
-        .split_whitespace()
-        .filter(|word| !word.contains('@') && !word.contains("=40"))
-    {
+    for word in outside.split_whitespace().filter(|word| !word.contains('@') && !word.contains("=40")) {
         if !line.is_empty() {
             line.push(' ');
         }

@@ -184,18 +184,12 @@ pub(crate) async fn index(_: Reader, context: Data<Context>, query: Query<Respon
     let after: Option<(Timestamp, ResponseId)> = crate::web::list::cursor(query.cursor.as_deref())?;
     let mut read = context.db.read().await?;
     let survey = match &query.survey {
-        Some(slug) => Some(
-            survey::store::find_by_slug(&mut read, slug)
-                .await?
-                .ok_or_else(|| Problem::not_found("survey"))?,
-        ),
+        Some(slug) => Some(survey::store::find_by_slug(&mut read, slug).await?.ok_or_else(|| Problem::not_found("survey"))?),
         None => None,
     };
     let filter = filter(query, survey.as_ref())?;
     let found = list::store::list(&mut read, &filter, after, limit + 1).await?;
-    Ok(Json(
-        Page::of(found, limit, |row| (row.first_answered_at, row.id)).map(ResponseBody::from),
-    ))
+    Ok(Json(Page::of(found, limit, |row| (row.first_answered_at, row.id)).map(ResponseBody::from)))
 }
 
 fn filter(query: ResponsesQuery, survey: Option<&Survey>) -> Result<Filter, Problem> {
@@ -232,7 +226,5 @@ fn filter(query: ResponsesQuery, survey: Option<&Survey>) -> Result<Filter, Prob
     responses((status = 200, body = ResponseBody), (status = 404, body = ProblemBody)))]
 pub(crate) async fn show(_: Reader, context: Data<Context>, id: Path<ResponseId>) -> Result<Json<ResponseBody>, Problem> {
     let found = list::store::find(&mut context.db.read().await?, *id).await?;
-    found
-        .map(|row| Json(ResponseBody::from(row)))
-        .ok_or_else(|| Problem::not_found("response"))
+    found.map(|row| Json(ResponseBody::from(row))).ok_or_else(|| Problem::not_found("response"))
 }

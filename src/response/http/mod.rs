@@ -62,16 +62,6 @@ fn language(request: &HttpRequest, customer: Option<Locale>, survey: Option<&Sur
         let pairs = request.query_string().split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(name, _)| *name == "lang").find_map(|(_, tag)| Locale::from_tag(tag))
     };
-    let accepted = || {
-        request
-            .headers()
-            .get(ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(i18n::negotiate)
-    };
-    customer
-        .or_else(asked)
-        .or_else(accepted)
-        .or_else(|| survey.map(|survey| survey.locale))
-        .unwrap_or(Locale::En)
+    let accepted = || request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).and_then(i18n::negotiate);
+    customer.or_else(asked).or_else(accepted).or_else(|| survey.map(|survey| survey.locale)).unwrap_or(Locale::En)
 }

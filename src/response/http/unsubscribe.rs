@@ -44,11 +44,7 @@ async fn answer(request: &HttpRequest, booth: &Booth, token: &str, acts: bool) -
     };
     let messages = messages(language(request, invitation.locale, Some(&survey)));
     let csp_nonce = csp_nonce(random);
-    let page = if acts {
-        unsubscribed(&survey, &csp_nonce, messages)
-    } else {
-        unsubscribe(&survey, token, &csp_nonce, messages)
-    };
+    let page = if acts { unsubscribed(&survey, &csp_nonce, messages) } else { unsubscribe(&survey, token, &csp_nonce, messages) };
     markup(200, page, &csp_nonce)
 }
 

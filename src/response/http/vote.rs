@@ -50,18 +50,10 @@ impl Booth {
     async fn seat(&self, request: &HttpRequest, token: &str) -> Result<Seated, HttpResponse> {
         let random = &self.context.random;
         let refuse = |reason, survey: Option<&Survey>, customer| refused(reason, survey, language(request, customer, survey), random);
-        let id = self
-            .links
-            .open(Purpose::Vote, token)
-            .map(InvitationId)
-            .ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
+        let id = self.links.open(Purpose::Vote, token).map(InvitationId).ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
         let found = self.lookup.find(id).await.map_err(|_| refuse(Refusal::Unavailable, None, None))?;
         let seat = found.ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
-        let survey = self
-            .surveys
-            .find(seat.survey_id)
-            .await
-            .map_err(|_| refuse(Refusal::Unavailable, None, None))?;
+        let survey = self.surveys.find(seat.survey_id).await.map_err(|_| refuse(Refusal::Unavailable, None, None))?;
         let survey = survey.ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
         let state = (seat.state, seat.expires_at);
         if let Some(reason) = count::refusal(&survey, state, seat.first_answered_at, self.context.clock.now()) {
@@ -94,9 +86,7 @@ impl Booth {
 
     fn too_many(&self, request: &HttpRequest, id: InvitationId) -> Option<HttpResponse> {
         let problem = self.context.limits.vote(self.context.proxies.client(request), id.0).err()?;
-        let reason = Refusal::TooMany {
-            seconds: problem.retry_after_s().unwrap_or(TRY_AGAIN_S),
-        };
+        let reason = Refusal::TooMany { seconds: problem.retry_after_s().unwrap_or(TRY_AGAIN_S) };
         Some(refused(reason, None, language(request, None, None), &self.context.random))
     }
 }
@@ -127,11 +117,7 @@ async fn show(request: &HttpRequest, booth: &Booth, token: &str, score: Option<i
     }
     let nonce = booth.links.nonce(seated.id.0, now, &context.random);
     let csp_nonce = csp_nonce(&context.random);
-    let fill = Fill {
-        token,
-        nonce: &nonce,
-        csp_nonce: &csp_nonce,
-    };
+    let fill = Fill { token, nonce: &nonce, csp_nonce: &csp_nonce };
     private_page(200, booth.pages.survey(&seated.survey, seated.locale, chosen, fill), &csp_nonce)
 }
 
@@ -169,14 +155,7 @@ impl Form {
 
     fn vote(self, invitation: InvitationId, raw: i64, evidence: human::Evidence, touched_page_of: Option<Timestamp>) -> Vote {
         let comment = Some(self.comment).filter(|comment| !comment.is_empty());
-        Vote {
-            invitation,
-            raw,
-            comment,
-            consent: self.consent,
-            evidence,
-            touched_page_of,
-        }
+        Vote { invitation, raw, comment, consent: self.consent, evidence, touched_page_of }
     }
 }
 
@@ -251,12 +230,8 @@ async fn record(
     (id, raw, evidence): (InvitationId, i64, human::Evidence),
     form: Form,
 ) -> HttpResponse {
-    let typed = (!form.comment.is_empty()).then(|| Form {
-        comment: form.comment.clone(),
-        nonce: String::new(),
-        evidence: String::new(),
-        ..form
-    });
+    let typed =
+        (!form.comment.is_empty()).then(|| Form { comment: form.comment.clone(), nonce: String::new(), evidence: String::new(), ..form });
     let refuse = |reason, survey, customer| refused(reason, survey, language(request, customer, survey), &booth.context.random);
     let receipt = match booth.recorder.record(form.vote(id, raw, evidence, None)).await {
         Ok(Some(receipt)) => receipt,
@@ -267,24 +242,14 @@ async fn record(
     match receipt.effect {
         Effect::Refused(reason) => refuse(reason, Some(&receipt.survey), receipt.locale),
         Effect::OffScale => {
-            let seated = Seated {
-                id,
-                survey: receipt.survey,
-                locale,
-            };
+            let seated = Seated { id, survey: receipt.survey, locale };
             booth.again(&seated, token, Notice::ScoreMissingOrOutside, &typed.unwrap_or_default())
         }
         Effect::First | Effect::Changed | Effect::Confirmed | Effect::None => {
             let csp_nonce = csp_nonce(&booth.context.random);
             let happiness = receipt.survey.public.enabled.then(|| format!("/happiness/{}", receipt.survey.slug));
             let score = receipt.survey.accepts(raw).unwrap_or_default();
-            let view = ThanksView {
-                survey: &receipt.survey,
-                token,
-                csp_nonce: &csp_nonce,
-                score,
-                happiness: happiness.as_deref(),
-            };
+            let view = ThanksView { survey: &receipt.survey, token, csp_nonce: &csp_nonce, score, happiness: happiness.as_deref() };
             markup(200, thanks(&view, messages(locale)), &csp_nonce)
         }
     }
@@ -303,23 +268,14 @@ async fn not_stored(request: &HttpRequest, booth: &Booth, token: &str, typed: Op
 /// The page's script saw the first sign of a person.
 pub(crate) async fn touch(request: HttpRequest, booth: Data<Booth>, token: Path<String>, body: Bytes) -> Result<HttpResponse, Problem> {
     let form = Form::read(&body);
-    let id = booth
-        .links
-        .open(Purpose::Vote, &token)
-        .map(InvitationId)
-        .ok_or_else(|| Problem::not_found("invitation"))?;
+    let id = booth.links.open(Purpose::Vote, &token).map(InvitationId).ok_or_else(|| Problem::not_found("invitation"))?;
     booth.context.limits.vote(booth.context.proxies.client(&request), id.0)?;
     let evidence = human::reported(&form.evidence)
         .ok_or_else(|| Problem::field("evidence", "must be pointermove, pointerdown, touchstart or keydown"))?;
     let rendered = booth.links.rendered_at(&form.nonce, id.0, booth.context.clock.now());
     let rendered = rendered.ok_or_else(|| Problem::new(Kind::Conflict).detail("The page is older than 24 hours; open the link again."))?;
     let raw = form.score.ok_or_else(|| Problem::field("score", "must be a point of the scale"))?;
-    let vote = Form {
-        comment: String::new(),
-        consent: false,
-        ..form
-    }
-    .vote(id, raw, evidence, Some(rendered));
+    let vote = Form { comment: String::new(), consent: false, ..form }.vote(id, raw, evidence, Some(rendered));
     let receipt = booth.recorder.record(vote).await.map_err(|_| Problem::unavailable())?;
     match receipt.map(|receipt| receipt.effect) {
         None => Err(Problem::not_found("invitation")),

@@ -58,11 +58,7 @@ const ONE: &str = listed!("response.id = $1");
 /// # Errors
 /// When the database cannot answer.
 pub async fn list(session: &mut impl Session, filter: &Filter, after: Option<(Timestamp, ResponseId)>, limit: i64) -> Result<Vec<Listed>> {
-    let sql = if filter.oldest_first {
-        session.pick(SQLITE.1, POSTGRES.1)
-    } else {
-        session.pick(SQLITE.0, POSTGRES.0)
-    };
+    let sql = if filter.oldest_first { session.pick(SQLITE.1, POSTGRES.1) } else { session.pick(SQLITE.0, POSTGRES.0) };
     let words = filter.words.as_deref().map(pattern);
     on_engine!(session, |conn| {
         sqlx::query_as(sql)
@@ -89,12 +85,8 @@ pub async fn list(session: &mut impl Session, filter: &Filter, after: Option<(Ti
 
 /// The words anywhere in a comment; `%` and `_` stand for themselves.
 fn pattern(words: &str) -> String {
-    let escaped: String = words
-        .trim()
-        .to_lowercase()
-        .chars()
-        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
-        .collect();
+    let escaped: String =
+        words.trim().to_lowercase().chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
     format!("%{escaped}%")
 }
 

@@ -44,12 +44,7 @@ pub fn confirm(view: &ConfirmView<'_>, messages: &'static Messages) -> Markup {
             button type="submit" { (messages.confirm_send()) }
         }
     };
-    let shell = Shell {
-        survey: Some(view.survey),
-        title: &title,
-        csp_nonce: view.csp_nonce,
-        script: Some(SCRIPT),
-    };
+    let shell = Shell { survey: Some(view.survey), title: &title, csp_nonce: view.csp_nonce, script: Some(SCRIPT) };
     shell.render(messages, &content)
 }
 
@@ -83,11 +78,6 @@ pub fn thanks(view: &ThanksView<'_>, messages: &'static Messages) -> Markup {
             @if let Some(href) = view.happiness { p { a.action href=(href) { (messages.thanks_happiness()) } } }
         }
     };
-    let shell = Shell {
-        survey: Some(view.survey),
-        title: &title,
-        csp_nonce: view.csp_nonce,
-        script: None,
-    };
+    let shell = Shell { survey: Some(view.survey), title: &title, csp_nonce: view.csp_nonce, script: None };
     shell.render(messages, &content)
 }

@@ -62,12 +62,7 @@ impl Shell<'_> {
 
 /// The company's name beside its first letter: a logo that needs no image.
 fn letterhead(company: &str) -> Markup {
-    let initial: String = company
-        .chars()
-        .filter(|letter| letter.is_alphanumeric())
-        .take(1)
-        .flat_map(char::to_uppercase)
-        .collect();
+    let initial: String = company.chars().filter(|letter| letter.is_alphanumeric()).take(1).flat_map(char::to_uppercase).collect();
     html! {
         p.letterhead {
             span.initial aria-hidden="true" { (initial) }

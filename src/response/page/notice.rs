@@ -59,12 +59,7 @@ impl Refusal {
 #[must_use]
 pub fn refusal(reason: Refusal, survey: Option<&Survey>, csp_nonce: &str, messages: &'static Messages) -> Markup {
     let (title, text) = reason.title_and_text(messages);
-    let shell = Shell {
-        survey,
-        title: &title,
-        csp_nonce,
-        script: None,
-    };
+    let shell = Shell { survey, title: &title, csp_nonce, script: None };
     shell.render(
         messages,
         &html! {

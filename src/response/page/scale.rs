@@ -44,20 +44,13 @@ fn point(survey: &Survey, score: u8, chosen: bool, messages: &'static Messages) 
 
 /// Faces and stars stand for five points; longer scales are numbers whatever the survey says.
 fn drawing(survey: &Survey) -> Display {
-    if survey.metric == Metric::Csat {
-        survey.display
-    } else {
-        Display::Numbers
-    }
+    if survey.metric == Metric::Csat { survey.display } else { Display::Numbers }
 }
 
 fn mark(survey: &Survey, score: u8, messages: &Messages) -> Markup {
     match drawing(survey) {
         Display::Numbers => html! { (messages.number(score)) },
-        Display::Faces => svg(&format!(
-            "<circle cx=\"16\" cy=\"16\" r=\"13\"/><path d=\"M11.5 12v1m9-1v1{}\"/>",
-            mouth(score)
-        )),
+        Display::Faces => svg(&format!("<circle cx=\"16\" cy=\"16\" r=\"13\"/><path d=\"M11.5 12v1m9-1v1{}\"/>", mouth(score))),
         Display::Stars => svg("<path d=\"m16 4 3.6 7.8 8.4 1-6.2 5.8 1.6 8.4-7.4-4.2L8.6 27l1.6-8.4L4 12.8l8.4-1z\"/>"),
     }
 }

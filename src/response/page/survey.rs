@@ -81,12 +81,7 @@ pub fn survey(view: &SurveyView<'_>, messages: &'static Messages) -> Markup {
         }
     };
     let title = title(view, messages);
-    let shell = Shell {
-        survey: Some(survey),
-        title: &title,
-        csp_nonce: view.csp_nonce,
-        script: Some(SCRIPT),
-    };
+    let shell = Shell { survey: Some(survey), title: &title, csp_nonce: view.csp_nonce, script: Some(SCRIPT) };
     shell.render(messages, &content)
 }
 

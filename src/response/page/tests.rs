@@ -11,16 +11,7 @@ const NONCE: &str = "NONCE-MARK";
 const CSP: &str = "CSP-MARK";
 
 fn view(survey: &Survey, chosen: Option<u8>) -> SurveyView<'_> {
-    SurveyView {
-        survey,
-        token: TOKEN,
-        nonce: NONCE,
-        csp_nonce: CSP,
-        chosen,
-        notice: None,
-        comment: "",
-        consent: false,
-    }
+    SurveyView { survey, token: TOKEN, nonce: NONCE, csp_nonce: CSP, chosen, notice: None, comment: "", consent: false }
 }
 
 fn shown(survey: &Survey, chosen: Option<u8>, locale: Locale) -> String {
@@ -36,36 +27,13 @@ fn every_page(sample: &Survey, locale: Locale) -> Vec<(String, String)> {
         ("unsubscribe".to_owned(), unsubscribe(sample, TOKEN, CSP, texts).into_string()),
         ("unsubscribed".to_owned(), unsubscribed(sample, CSP, texts).into_string()),
     ];
-    for notice in [
-        Notice::ScoreMissingOrOutside,
-        Notice::CommentTooLong,
-        Notice::StaleForm,
-        Notice::NotStored,
-    ] {
-        let view = SurveyView {
-            notice: Some(notice),
-            comment: "typed",
-            ..view(sample, None)
-        };
+    for notice in [Notice::ScoreMissingOrOutside, Notice::CommentTooLong, Notice::StaleForm, Notice::NotStored] {
+        let view = SurveyView { notice: Some(notice), comment: "typed", ..view(sample, None) };
         pages.push((format!("{notice:?}"), survey(&view, texts).into_string()));
     }
-    let ask = ConfirmView {
-        survey: sample,
-        token: TOKEN,
-        nonce: NONCE,
-        csp_nonce: CSP,
-        score: 4,
-        comment: "typed",
-        consent: true,
-    };
+    let ask = ConfirmView { survey: sample, token: TOKEN, nonce: NONCE, csp_nonce: CSP, score: 4, comment: "typed", consent: true };
     pages.push(("confirm".to_owned(), confirm(&ask, texts).into_string()));
-    let done = ThanksView {
-        survey: sample,
-        token: TOKEN,
-        csp_nonce: CSP,
-        score: 4,
-        happiness: Some("/happiness/support"),
-    };
+    let done = ThanksView { survey: sample, token: TOKEN, csp_nonce: CSP, score: 4, happiness: Some("/happiness/support") };
     pages.push(("thanks".to_owned(), thanks(&done, texts).into_string()));
     for reason in [
         Refusal::NotFound,
@@ -85,10 +53,7 @@ fn every_page(sample: &Survey, locale: Locale) -> Vec<(String, String)> {
 fn every_page_has_a_title_a_heading_a_language_and_a_direction() {
     for locale in Locale::ALL {
         for (name, page) in every_page(&sample(Metric::Csat, Some("Acme")), *locale) {
-            assert!(
-                page.contains(&format!("<html lang=\"{locale}\" dir=\"{}\">", locale.direction())),
-                "{locale} {name}"
-            );
+            assert!(page.contains(&format!("<html lang=\"{locale}\" dir=\"{}\">", locale.direction())), "{locale} {name}");
             assert!(page.contains("<title>") && !page.contains("<title></title>"), "{locale} {name}");
             assert_eq!(page.matches("<h1").count(), 1, "{locale} {name}");
             assert!(page.contains("name=\"robots\" content=\"noindex\""), "{locale} {name}");
@@ -158,10 +123,7 @@ fn only_a_score_chosen_by_the_link_is_reported_by_the_script() {
     let csat = sample(Metric::Csat, None);
     assert!(shown(&csat, Some(4), Locale::En).contains(" data-touch>"));
     assert!(!shown(&csat, None, Locale::En).contains(" data-touch>"));
-    let refused = SurveyView {
-        notice: Some(Notice::CommentTooLong),
-        ..view(&csat, Some(4))
-    };
+    let refused = SurveyView { notice: Some(Notice::CommentTooLong), ..view(&csat, Some(4)) };
     assert!(!survey(&refused, messages(Locale::En)).into_string().contains(" data-touch>"));
 }
 
@@ -169,12 +131,7 @@ fn only_a_score_chosen_by_the_link_is_reported_by_the_script() {
 fn tokens_and_nonces_stand_verbatim_and_the_rest_stays_the_same() {
     let nps = sample(Metric::Nps, Some("Acme"));
     let page = shown(&nps, Some(9), Locale::Fa);
-    let other = SurveyView {
-        token: "t2",
-        nonce: "n2",
-        csp_nonce: "c2",
-        ..view(&nps, Some(9))
-    };
+    let other = SurveyView { token: "t2", nonce: "n2", csp_nonce: "c2", ..view(&nps, Some(9)) };
     let filled_in = page.replace(TOKEN, "t2").replace(NONCE, "n2").replace(CSP, "c2");
     assert_eq!(filled_in, survey(&other, messages(Locale::Fa)).into_string());
     assert!(page.contains("action=\"/s/TOKEN-MARK\"") && page.contains("name=\"nonce\" value=\"NONCE-MARK\""));
@@ -196,26 +153,10 @@ fn hostile_words_of_a_survey_and_a_comment_stay_words() {
     csat.brand.color = "</style><script>".to_owned();
     csat.texts.insert(
         Locale::En,
-        Texts {
-            question: Some(hostile.to_owned()),
-            low: Some(hostile.to_owned()),
-            high: Some("{company}".to_owned()),
-            ..Texts::default()
-        },
+        Texts { question: Some(hostile.to_owned()), low: Some(hostile.to_owned()), high: Some("{company}".to_owned()), ..Texts::default() },
     );
-    let typed = SurveyView {
-        comment: hostile,
-        ..view(&csat, Some(1))
-    };
-    let ask = ConfirmView {
-        survey: &csat,
-        token: TOKEN,
-        nonce: NONCE,
-        csp_nonce: CSP,
-        score: 1,
-        comment: hostile,
-        consent: false,
-    };
+    let typed = SurveyView { comment: hostile, ..view(&csat, Some(1)) };
+    let ask = ConfirmView { survey: &csat, token: TOKEN, nonce: NONCE, csp_nonce: CSP, score: 1, comment: hostile, consent: false };
     let texts = messages(Locale::En);
     let mut pages = every_page(&csat, Locale::En);
     pages.push(("typed".to_owned(), survey(&typed, texts).into_string()));
@@ -229,12 +170,7 @@ fn hostile_words_of_a_survey_and_a_comment_stay_words() {
 #[test]
 fn what_was_typed_is_still_there_when_the_page_comes_back() {
     let csat = sample(Metric::Csat, None);
-    let back = SurveyView {
-        notice: Some(Notice::StaleForm),
-        comment: "\nline one\nline <two>",
-        consent: true,
-        ..view(&csat, Some(2))
-    };
+    let back = SurveyView { notice: Some(Notice::StaleForm), comment: "\nline one\nline <two>", consent: true, ..view(&csat, Some(2)) };
     let page = survey(&back, messages(Locale::En)).into_string();
     assert!(page.contains(">\n\nline one\nline &lt;two&gt;</textarea>"));
     assert!(page.contains("name=\"consent\" value=\"yes\" checked"));
@@ -244,15 +180,7 @@ fn what_was_typed_is_still_there_when_the_page_comes_back() {
 #[test]
 fn the_confirm_page_carries_the_whole_answer() {
     let csat = sample(Metric::Csat, None);
-    let ask = ConfirmView {
-        survey: &csat,
-        token: TOKEN,
-        nonce: NONCE,
-        csp_nonce: CSP,
-        score: 2,
-        comment: "a \"b\"\nc",
-        consent: true,
-    };
+    let ask = ConfirmView { survey: &csat, token: TOKEN, nonce: NONCE, csp_nonce: CSP, score: 2, comment: "a \"b\"\nc", consent: true };
     let page = confirm(&ask, messages(Locale::En)).into_string();
     for field in [
         "nonce\" value=\"NONCE-MARK",
@@ -269,13 +197,7 @@ fn the_confirm_page_carries_the_whole_answer() {
 #[test]
 fn thanks_say_the_score_and_how_to_change_it() {
     let nps = sample(Metric::Nps, None);
-    let done = ThanksView {
-        survey: &nps,
-        token: TOKEN,
-        csp_nonce: CSP,
-        score: 9,
-        happiness: None,
-    };
+    let done = ThanksView { survey: &nps, token: TOKEN, csp_nonce: CSP, score: 9, happiness: None };
     let page = thanks(&done, messages(Locale::En)).into_string();
     assert!(page.contains("You rated 9 of 10.") && page.contains("<a class=\"action\" href=\"/s/TOKEN-MARK\">Change my answer</a>"));
     assert!(!page.contains("happiness"));
@@ -301,11 +223,7 @@ fn a_refusal_names_its_status() {
     assert_eq!(Refusal::Withdrawn.status(), 410);
     assert_eq!(Refusal::TooMany { seconds: 1 }.status(), 429);
     assert_eq!(Notice::StaleForm.status(), 409);
-    assert!(
-        refusal(Refusal::TooMany { seconds: 1 }, None, CSP, messages(Locale::En))
-            .into_string()
-            .contains("in 1 second.")
-    );
+    assert!(refusal(Refusal::TooMany { seconds: 1 }, None, CSP, messages(Locale::En)).into_string().contains("in 1 second."));
 }
 
 #[test]

@@ -40,10 +40,5 @@ pub fn unsubscribed(survey: &Survey, csp_nonce: &str, messages: &'static Message
 }
 
 const fn shell<'a>(survey: &'a Survey, title: &'a str, csp_nonce: &'a str) -> Shell<'a> {
-    Shell {
-        survey: Some(survey),
-        title,
-        csp_nonce,
-        script: None,
-    }
+    Shell { survey: Some(survey), title, csp_nonce, script: None }
 }

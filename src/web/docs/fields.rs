@@ -31,10 +31,7 @@ pub enum Word {
 #[must_use]
 pub fn fields(schema: &RefOr<Schema>, components: &Components) -> Vec<Field> {
     match schema {
-        RefOr::Ref(reference) => components
-            .schemas
-            .get(name(reference))
-            .map_or_else(Vec::new, |schema| fields(schema, components)),
+        RefOr::Ref(reference) => components.schemas.get(name(reference)).map_or_else(Vec::new, |schema| fields(schema, components)),
         RefOr::T(Schema::Object(object)) => of_object(object),
         RefOr::T(Schema::Array(array)) => match &array.items {
             ArrayItems::RefOrSchema(items) => fields(items, components),
@@ -200,18 +197,9 @@ mod tests {
             (json!({"type": "string", "format": "date-time"}), "instant"),
             (json!({"type": "string", "enum": ["csat", "nps"]}), "`csat` | `nps`"),
             (json!({"$ref": "#/components/schemas/Survey"}), "[Survey]"),
-            (
-                json!({"type": "array", "items": {"$ref": "#/components/schemas/Survey"}}),
-                "list of [Survey]",
-            ),
-            (
-                json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Policy"}]}),
-                "[Policy] or null",
-            ),
-            (
-                json!({"type": "object", "additionalProperties": {"type": "integer"}}),
-                "object of whole number",
-            ),
+            (json!({"type": "array", "items": {"$ref": "#/components/schemas/Survey"}}), "list of [Survey]"),
+            (json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Policy"}]}), "[Policy] or null"),
+            (json!({"type": "object", "additionalProperties": {"type": "integer"}}), "object of whole number"),
         ] {
             assert_eq!(said(json.clone()), expected, "{json}");
         }
@@ -223,10 +211,7 @@ mod tests {
         let components: Components = serde_json::from_value(json!({"schemas": {"Part": part}})).unwrap();
         let whole = json!({"allOf": [{"$ref": "#/components/schemas/Part"}, {"type": "object", "properties": {"n": {"type": "integer"}}}]});
         let found = fields(&schema(json!({"type": "array", "items": whole})), &components);
-        let told: Vec<_> = found
-            .iter()
-            .map(|field| (field.name.as_str(), field.required, field.description.as_str()))
-            .collect();
+        let told: Vec<_> = found.iter().map(|field| (field.name.as_str(), field.required, field.description.as_str())).collect();
         assert_eq!(told, [("id", true, "Its id."), ("n", false, "")]);
     }
 }

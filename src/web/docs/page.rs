@@ -28,25 +28,15 @@ impl Endpoint<'_> {
 
     /// `get-api-v1-surveys-slug`
     fn anchor(&self) -> String {
-        let words = self
-            .path
-            .split(|letter: char| !letter.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty());
-        std::iter::once(self.method.to_ascii_lowercase())
-            .chain(words.map(str::to_owned))
-            .collect::<Vec<_>>()
-            .join("-")
+        let words = self.path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        std::iter::once(self.method.to_ascii_lowercase()).chain(words.map(str::to_owned)).collect::<Vec<_>>().join("-")
     }
 }
 
 /// What surrounds the page.
 #[must_use]
 pub fn frame() -> Frame<'static> {
-    Frame {
-        style: STYLE,
-        indexed: true,
-        ..Frame::plain(Locale::En, "nabz: the API", "")
-    }
+    Frame { style: STYLE, indexed: true, ..Frame::plain(Locale::En, "nabz: the API", "") }
 }
 
 /// The page.
@@ -78,13 +68,7 @@ pub fn docs(document: &OpenApi) -> Markup {
 fn endpoints(document: &OpenApi) -> Vec<Endpoint<'_>> {
     let mut endpoints = Vec::new();
     for (path, item) in &document.paths.paths {
-        let methods = [
-            ("GET", &item.get),
-            ("POST", &item.post),
-            ("PUT", &item.put),
-            ("PATCH", &item.patch),
-            ("DELETE", &item.delete),
-        ];
+        let methods = [("GET", &item.get), ("POST", &item.post), ("PUT", &item.put), ("PATCH", &item.patch), ("DELETE", &item.delete)];
         endpoints.extend(methods.into_iter().filter_map(|(method, operation)| {
             let operation = operation.as_ref()?;
             Some(Endpoint { method, path, operation })

@@ -12,10 +12,7 @@ const STYLE: &str = include_str!("../../../templates/assets/start.css");
 /// The page.
 #[must_use]
 pub fn start(view: &View<'_>, messages: &'static Messages) -> Still {
-    let frame = Frame {
-        style: STYLE,
-        ..Frame::plain(messages.locale(), "nabz", "")
-    };
+    let frame = Frame { style: STYLE, ..Frame::plain(messages.locale(), "nabz", "") };
     Still::page(&frame, layout::page(&frame, &content(view, messages)).into_string())
 }
 
@@ -84,19 +81,11 @@ fn create_key() -> String {
 }
 
 fn create_survey(public_url: &str) -> String {
-    post(
-        public_url,
-        "/api/v1/surveys",
-        r#"{"slug":"support","name":"Support","metric":"csat","public":{"enabled":true}}"#,
-    )
+    post(public_url, "/api/v1/surveys", r#"{"slug":"support","name":"Support","metric":"csat","public":{"enabled":true}}"#)
 }
 
 fn send_interaction(public_url: &str) -> String {
-    post(
-        public_url,
-        "/api/v1/interactions",
-        r#"{"survey":"support","ticket":{"id":"1"},"customer":{"email":"you@example.com"}}"#,
-    )
+    post(public_url, "/api/v1/interactions", r#"{"survey":"support","ticket":{"id":"1"},"customer":{"email":"you@example.com"}}"#)
 }
 
 fn post(public_url: &str, path: &str, body: &str) -> String {
@@ -108,25 +97,16 @@ mod tests {
     use super::*;
     use crate::i18n::{Locale, messages};
 
-    const VIEW: View<'static> = View {
-        version: "1.2.3",
-        engine: "SQLite",
-        public_url: "https://ask.example.com",
-        mail_goes_to: "data/mail",
-    };
+    const VIEW: View<'static> =
+        View { version: "1.2.3", engine: "SQLite", public_url: "https://ask.example.com", mail_goes_to: "data/mail" };
 
     #[test]
     fn it_says_what_is_running_and_where_to_go_on_in_every_language() {
         for locale in Locale::ALL {
             let page = content(&VIEW, messages(*locale)).into_string();
-            for expected in [
-                "1.2.3",
-                "SQLite",
-                "data/mail",
-                "curl https://ask.example.com/api/v1/surveys",
-                "href=\"/docs\"",
-                "href=\"/happiness\"",
-            ] {
+            for expected in
+                ["1.2.3", "SQLite", "data/mail", "curl https://ask.example.com/api/v1/surveys", "href=\"/docs\"", "href=\"/happiness\""]
+            {
                 assert!(page.contains(expected), "{locale}: {expected}");
             }
             assert!(!page.contains("<script") && !page.contains("style="));
