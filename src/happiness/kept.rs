@@ -9,8 +9,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::page;
+use super::publication::{publish, title};
 use super::recount::{Base, read};
-use super::snapshot::{Snapshot, publish, title};
+use super::snapshot::Snapshot;
 use crate::clock::{Clock, Timestamp};
 use crate::db::changes::Change;
 use crate::db::{Db, Result};

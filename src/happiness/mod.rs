@@ -3,6 +3,7 @@
 pub mod http;
 pub mod kept;
 pub mod page;
+pub mod publication;
 pub mod recount;
 pub mod snapshot;
 pub mod store;

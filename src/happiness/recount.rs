@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::snapshot::{Remark, Votes};
+use super::publication::{Remark, Votes};
 use super::store;
 use crate::clock::Timestamp;
 use crate::db::{Result, Session};

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::snapshot::{Ballot, COMMENTS, LISTED, Remark};
+use super::publication::{Ballot, COMMENTS, LISTED, Remark};
 use crate::clock::Timestamp;
 use crate::db::{Result, Session, on_engine};
 use crate::i18n::Locale;

@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
 
 mod common;
+mod happiness;
 mod life_of_a_survey;
+mod reports;

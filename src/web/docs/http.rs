@@ -1,6 +1,6 @@
 //! The readable API over HTTP.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,6 +12,8 @@ use crate::web::still::Still;
 /// This API as a page
 #[utoipa::path(get, path = "/docs", tag = "Operations", responses((status = 200, description = "The page", content_type = "text/html", body = String)))]
 pub(crate) async fn docs(document: Data<Arc<OpenApi>>, request: HttpRequest) -> HttpResponse {
-    let page = page::docs(document.as_ref().as_ref()).into_string();
-    Still::page(&page::frame(), page).answer(&request, "no-cache")
+    // the document is the same for the life of the process
+    static PAGE: OnceLock<Still> = OnceLock::new();
+    let page = PAGE.get_or_init(|| Still::page(&page::frame(), page::docs(document.as_ref().as_ref()).into_string()));
+    page.answer(&request, "no-cache")
 }

@@ -77,10 +77,12 @@ fn endpoints(document: &OpenApi) -> Vec<Endpoint<'_>> {
     endpoints
 }
 
-/// The subjects, each once, in the order in which they first come.
+/// The subjects, each once, in the order in which they first come; what only operators need is last.
 fn tags<'a>(endpoints: &'a [Endpoint<'_>]) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
-    endpoints.iter().map(Endpoint::tag).filter(|tag| seen.insert(*tag)).collect()
+    let mut tags: Vec<&str> = endpoints.iter().map(Endpoint::tag).filter(|tag| seen.insert(*tag)).collect();
+    tags.sort_by_key(|tag| *tag == "Operations");
+    tags
 }
 
 fn anchor_of(tag: &str) -> String {
@@ -171,14 +173,23 @@ fn response(status: &str, response: &Response, components: &Components) -> Marku
     }
 }
 
-/// A body: its type and its fields.
+/// A body: its type and, where it has some, its fields.
 fn content_of(heading: &str, kind: &str, content: &RefOr<Content>, components: &Components) -> Markup {
     let schema = in_place(content).and_then(|content| content.schema.as_ref());
     let listed = schema.map_or_else(Vec::new, |schema| fields(schema, components));
+    let said = html! {
+        b { (prose(heading.trim())) }
+        " "
+        @if kind == "application/json" { (schema.map(type_of).unwrap_or_default()) } @else { code { (kind) } }
+    };
     html! {
-        details open[heading == "Request"] {
-            summary { b { (prose(heading.trim())) } " " @if kind == "application/json" { (schema.map(type_of).unwrap_or_default()) } @else { code { (kind) } } }
-            @if !listed.is_empty() { (table("Fields", &listed)) }
+        @if listed.is_empty() {
+            p.response { (said) }
+        } @else {
+            details open[heading == "Request"] {
+                summary { (said) }
+                (table("Fields", &listed))
+            }
         }
     }
 }
