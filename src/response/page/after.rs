@@ -25,8 +25,10 @@ pub struct ConfirmView<'a> {
     pub consent: bool,
 }
 
-/// The page after a form that came without a sign of a person. Nothing is recorded yet; its own button does it, and says so
-/// with `confirmed=yes` for browsers that send neither `Sec-Fetch-User` nor evidence.
+/// The page after a form that came without a sign of a person. Nothing is recorded yet; its own button does it.
+///
+/// `confirmed=yes` is for browsers that run no scripts and send no `Sec-Fetch-User`. It stands in a `noscript`, because to a
+/// browser that runs scripts that is no field at all: a scanner's script that submits this form, too, gives no sign.
 #[must_use]
 pub fn confirm(view: &ConfirmView<'_>, messages: &'static Messages) -> Markup {
     let title = messages.confirm_title();
@@ -40,7 +42,7 @@ pub fn confirm(view: &ConfirmView<'_>, messages: &'static Messages) -> Markup {
             input type="hidden" name="comment" value=(view.comment);
             @if view.consent { input type="hidden" name="consent" value="yes"; }
             input type="hidden" name="evidence";
-            input type="hidden" name="confirmed" value="yes";
+            noscript { input type="hidden" name="confirmed" value="yes"; }
             button type="submit" { (messages.confirm_send()) }
         }
     };

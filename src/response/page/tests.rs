@@ -187,11 +187,18 @@ fn the_confirm_page_carries_the_whole_answer() {
         "score\" value=\"2",
         "comment\" value=\"a &quot;b&quot;\nc",
         "consent\" value=\"yes",
-        "confirmed\" value=\"yes",
     ] {
         assert!(page.contains(&format!("<input type=\"hidden\" name=\"{field}\">")), "{field}");
     }
     assert!(page.contains("name=\"evidence\">") && page.contains("2 of 5, Dissatisfied"));
+}
+
+#[test]
+fn only_a_browser_without_scripts_confirms_by_a_field() {
+    let csat = sample(Metric::Csat, None);
+    let (_, page) = every_page(&csat, Locale::En).into_iter().find(|(name, _)| name == "confirm").unwrap();
+    assert!(page.contains("<noscript><input type=\"hidden\" name=\"confirmed\" value=\"yes\"></noscript>"));
+    assert_eq!(page.matches("confirmed").count(), 1);
 }
 
 #[test]
