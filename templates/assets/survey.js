@@ -1,7 +1,9 @@
 // Says that a person is here, and counts letters. Submits no form by itself.
+// Whoever comes back to the page has answered since, perhaps otherwise than the link says: only Send counts then.
 (function () {
   var form = document.forms[0], fields = form.elements, start = Date.now();
-  var told = !form.hasAttribute('data-touch') || !navigator.sendBeacon;
+  var visit = performance.getEntriesByType('navigation')[0] || {};
+  var told = /back|reload/.test(visit.type) || !form.hasAttribute('data-touch') || !navigator.sendBeacon;
   var counter = document.getElementById('counter');
 
   function act(event) {

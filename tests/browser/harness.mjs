@@ -202,12 +202,18 @@ const decodeMail = (mail) => {
     .join("\n");
 };
 
-/** A reverse proxy before the server that notes every request, also those that browser drivers hide (the favicon's). */
-export const witness = async (server) => {
+/**
+ * A reverse proxy before the server that notes every request, also those that browser drivers hide (the favicon's).
+ * It lets a request pass when `gate(method and path)` is done, without the headers whose names match `drop`.
+ */
+export const witness = async (server, { gate = () => undefined, drop = /^$/ } = {}) => {
   const seen = [];
-  const proxy = createServer((incoming, outgoing) => {
-    seen.push(`${incoming.method} ${incoming.url}`);
-    const onward = request(server.url + incoming.url, { method: incoming.method, headers: incoming.headers }, (answer) => {
+  const proxy = createServer(async (incoming, outgoing) => {
+    const what = `${incoming.method} ${incoming.url}`;
+    seen.push(what);
+    await gate(what);
+    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !drop.test(name)));
+    const onward = request(server.url + incoming.url, { method: incoming.method, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode, answer.rawHeaders);
       answer.pipe(outgoing);
     });
@@ -261,6 +267,9 @@ export const open = async (browser, url, options = {}) => {
 };
 
 export const close = (page) => page.context().close();
+
+/** Until the page's script believes a movement (300 ms), on a slow machine too. */
+export const awake = (page) => page.waitForFunction(() => performance.now() > 600);
 
 /** What axe finds against WCAG 2.0 to 2.2, levels A and AA: one line per rule, none when all is well. */
 export const accessibility = async (page) => {

@@ -1,7 +1,7 @@
 // Owns every page beside the survey's: thanks, refusals, unsubscribing, the happiness report, the start page and the API's description.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { LOCALES, Server, accessibility, close, exchange, launch, open, overflow, send, smallTargets } from "./harness.mjs";
+import { LOCALES, Server, accessibility, awake, close, exchange, launch, open, overflow, send, smallTargets } from "./harness.mjs";
 
 let server, browser;
 before(async () => {
@@ -84,7 +84,7 @@ test("the start page looks good", () => looksGood(at(`${server.url}/`), { status
 test("the description of the API looks good", () => looksGood(at(`${server.url}/docs`), { status: 200 }));
 
 for (const locale of Object.keys(LOCALES)) {
-  test(`from the mail in ${locale}: the score link opens with its score, and unsubscribing takes one press of a button`, async () => {
+  test(`from the mail in ${locale}: the score link and one movement are a vote, and unsubscribing takes one press of a button`, async () => {
     const survey = await server.survey("csat", { deliver: ["email"] });
     const email = `mail-${locale}@example.com`;
     const ask = (ticket) =>
@@ -96,6 +96,9 @@ for (const locale of Object.keys(LOCALES)) {
 
     const page = await open(browser, score);
     assert.equal(await page.locator("input[name=score]:checked").inputValue(), "4");
+    await awake(page);
+    await page.mouse.move(60, 60, { steps: 5 });
+    assert.deepEqual((await server.settled(survey, 1)).map(({ raw, via }) => [raw, via]), [[4, "email"]]);
     await close(page);
 
     await looksGood(at(stop), { status: 200, locale });
