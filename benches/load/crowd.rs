@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::connection::{Answer, Connection};
+use super::process::Process;
 
 /// The shortest measurement that says anything.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub accepted: Vec<usize>,
     /// Answers with status 503 and Retry-After.
     pub refused: usize,
+    /// Processor time of the server for each answer with status 200, in microseconds.
+    pub cpu: f64,
 }
 
 struct Supply {
@@ -94,9 +97,10 @@ impl Supply {
 ///
 /// # Errors
 /// For every answer that is neither 200 nor 503 with Retry-After, and when the requests are used up too early.
-pub async fn run(address: SocketAddr, requests: &Requests, may: Use, load: Load) -> Result<Outcome> {
+pub async fn run(server: &Process, requests: &Requests, may: Use, load: Load) -> Result<Outcome> {
     let supply = Supply::new(requests, may);
-    let connections = open(address, load.connections).await?;
+    let connections = open(server.address, load.connections).await?;
+    let before = server.cpu()?;
     let from = Instant::now() + load.warm;
     let to = from + load.measured;
     let tasks: Vec<_> = connections
@@ -113,7 +117,7 @@ pub async fn run(address: SocketAddr, requests: &Requests, may: Use, load: Load)
         "{} requests are too few for this server",
         requests.len()
     );
-    sum(&shares, from, to)
+    sum(&shares, (from, to), server.cpu()?.saturating_sub(before))
 }
 
 /// Sends each request once and gives what `read` makes of its answer, in the order of the requests.
@@ -188,18 +192,20 @@ async fn ask_until(mut connection: Connection, supply: Arc<Supply>, to: Instant)
     Ok(share)
 }
 
-fn sum(shares: &[Share], from: Instant, to: Instant) -> Result<Outcome> {
+fn sum(shares: &[Share], (from, to): (Instant, Instant), cpu: Duration) -> Result<Outcome> {
     let all = || shares.iter().flat_map(|share| &share.accepted);
     let mut latencies: Vec<_> = all()
         .filter(|(_, ended, _)| (from..to).contains(ended))
         .map(|(_, _, latency)| *latency)
         .collect();
     latencies.sort_unstable();
+    let accepted: Vec<_> = all().map(|(at, ..)| *at).collect();
     Ok(Outcome {
+        cpu: cpu.as_secs_f64() * 1e6 / super::number(accepted.len()),
         rate: super::number(latencies.len()) / (to - from).as_secs_f64(),
         p50: quantile(&latencies, 50)?,
         p99: quantile(&latencies, 99)?,
-        accepted: all().map(|(at, ..)| *at).collect(),
+        accepted,
         refused: shares.iter().map(|share| share.refused).sum(),
     })
 }

@@ -86,7 +86,7 @@ pub struct Figures {
 struct Side<'a> {
     plan: &'a Plan,
     prepared: &'a Prepared,
-    bare: SocketAddr,
+    bare: &'a Process,
 }
 
 #[derive(Clone, Copy)]
@@ -118,7 +118,7 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
     let side = Side {
         plan,
         prepared: &prepared,
-        bare: bare.address,
+        bare: &bare,
     };
     for round in 0..plan.rounds {
         progress(&format!("{name}: votes, round {} of {}", round + 1, plan.rounds));
@@ -183,7 +183,7 @@ async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load:
     let place = ground.copy(&prepared.place).await?;
     let server = product::start(&place, vote_batch).await?;
     let before = product::counts(server.address).await?;
-    let outcome = crowd::run(server.address, &prepared.votes, Use::Once, load)
+    let outcome = crowd::run(&server, &prepared.votes, Use::Once, load)
         .await
         .with_context(|| server.last_words())?;
     let after = product::counts(server.address).await?;
@@ -219,9 +219,7 @@ async fn pages(side: &Side<'_>) -> Result<Vec<PageFigures>> {
             bare: Series::default(),
         };
         for _ in 0..plan.rounds {
-            figures
-                .page
-                .add(&crowd::run(server.address, &page.requests, Use::Again, load).await?);
+            figures.page.add(&crowd::run(&server, &page.requests, Use::Again, load).await?);
             figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
         }
         all.push(figures);

@@ -31,7 +31,7 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
         writeln!(text, "\n{}\n", figures.engine)?;
         writeln!(
             text,
-            "| what | connections | a second | p50 ms | p99 ms | beside it |\n|---|--:|--:|--:|--:|---|"
+            "| what | connections | a second | p50 ms | p99 ms | server's CPU µs | beside it |\n|---|--:|--:|--:|--:|--:|---|"
         )?;
         for votes in &figures.votes {
             vote_rows(&mut text, votes)?;
@@ -80,10 +80,10 @@ fn vote_rows(text: &mut String, votes: &Votes) -> Result<()> {
 
 fn row(text: &mut String, what: &str, connections: usize, series: &Series, beside: &str) -> Result<()> {
     let rate = thousands(series.rate());
-    let (p50, p99) = (series.p50(), series.p99());
+    let (p50, p99, cpu) = (series.p50(), series.p99(), series.cpu());
     Ok(writeln!(
         text,
-        "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {beside} |"
+        "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {cpu:.1} | {beside} |"
     )?)
 }
 
