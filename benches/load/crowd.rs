@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::connection::{Answer, Connection};
+use super::process::Process;
 
 /// The shortest measurement that says anything.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub accepted: Vec<usize>,
     /// Answers with status 503 and Retry-After.
     pub refused: usize,
+    /// Processor time of the server for each answer with status 200, in microseconds.
+    pub cpu: f64,
 }
 
 struct Supply {
@@ -89,9 +92,10 @@ impl Supply {
 ///
 /// # Errors
 /// For every answer that is neither 200 nor 503 with Retry-After, and when the requests are used up too early.
-pub async fn run(address: SocketAddr, requests: &Requests, may: Use, load: Load) -> Result<Outcome> {
+pub async fn run(server: &Process, requests: &Requests, may: Use, load: Load) -> Result<Outcome> {
     let supply = Supply::new(requests, may);
-    let connections = open(address, load.connections).await?;
+    let connections = open(server.address, load.connections).await?;
+    let before = server.cpu()?;
     let from = Instant::now() + load.warm;
     let to = from + load.measured;
     let tasks: Vec<_> = connections.into_iter().map(|connection| tokio::spawn(ask_until(connection, Arc::clone(&supply), to))).collect();
@@ -100,8 +104,17 @@ pub async fn run(address: SocketAddr, requests: &Requests, may: Use, load: Load)
         shares.push(task.await??);
     }
     let to = shares.iter().filter_map(|share| share.dry).fold(to, Instant::min);
+<<<<<<< HEAD
     ensure!(to.saturating_duration_since(from) >= SHORTEST, "{} requests are too few for this server", requests.len());
     sum(&shares, from, to)
+=======
+    ensure!(
+        to.saturating_duration_since(from) >= SHORTEST,
+        "{} requests are too few for this server",
+        requests.len()
+    );
+    sum(&shares, (from, to), server.cpu()?.saturating_sub(before))
+>>>>>>> helper-e
 }
 
 /// Sends each request once and gives what `read` makes of its answer, in the order of the requests.
@@ -172,15 +185,17 @@ async fn ask_until(mut connection: Connection, supply: Arc<Supply>, to: Instant)
     Ok(share)
 }
 
-fn sum(shares: &[Share], from: Instant, to: Instant) -> Result<Outcome> {
+fn sum(shares: &[Share], (from, to): (Instant, Instant), cpu: Duration) -> Result<Outcome> {
     let all = || shares.iter().flat_map(|share| &share.accepted);
     let mut latencies: Vec<_> = all().filter(|(_, ended, _)| (from..to).contains(ended)).map(|(_, _, latency)| *latency).collect();
     latencies.sort_unstable();
+    let accepted: Vec<_> = all().map(|(at, ..)| *at).collect();
     Ok(Outcome {
+        cpu: cpu.as_secs_f64() * 1e6 / super::number(accepted.len()),
         rate: super::number(latencies.len()) / (to - from).as_secs_f64(),
         p50: quantile(&latencies, 50)?,
         p99: quantile(&latencies, 99)?,
-        accepted: all().map(|(at, ..)| *at).collect(),
+        accepted,
         refused: shares.iter().map(|share| share.refused).sum(),
     })
 }

@@ -86,7 +86,7 @@ pub struct Figures {
 struct Side<'a> {
     plan: &'a Plan,
     prepared: &'a Prepared,
-    bare: SocketAddr,
+    bare: &'a Process,
 }
 
 #[derive(Clone, Copy)]
@@ -115,7 +115,15 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
         rest,
         loaded: 0.0,
     };
+<<<<<<< HEAD
     let side = Side { plan, prepared: &prepared, bare: bare.address };
+=======
+    let side = Side {
+        plan,
+        prepared: &prepared,
+        bare: &bare,
+    };
+>>>>>>> helper-e
     for round in 0..plan.rounds {
         progress(&format!("{name}: votes, round {} of {}", round + 1, plan.rounds));
         votes(ground, &side, round, &mut figures).await?;
@@ -170,7 +178,13 @@ async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load:
     let place = ground.copy(&prepared.place).await?;
     let server = product::start(&place, vote_batch).await?;
     let before = product::counts(server.address).await?;
+<<<<<<< HEAD
     let outcome = crowd::run(server.address, &prepared.votes, Use::Once, load).await.with_context(|| server.last_words())?;
+=======
+    let outcome = crowd::run(&server, &prepared.votes, Use::Once, load)
+        .await
+        .with_context(|| server.last_words())?;
+>>>>>>> helper-e
     let after = product::counts(server.address).await?;
     let mut expected = before;
     for link in &outcome.accepted {
@@ -197,7 +211,11 @@ async fn pages(side: &Side<'_>) -> Result<Vec<PageFigures>> {
     for page in &prepared.pages {
         let mut figures = PageFigures { name: page.name, page: Series::default(), bare: Series::default() };
         for _ in 0..plan.rounds {
+<<<<<<< HEAD
             figures.page.add(&crowd::run(server.address, &page.requests, Use::Again, load).await?);
+=======
+            figures.page.add(&crowd::run(&server, &page.requests, Use::Again, load).await?);
+>>>>>>> helper-e
             figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
         }
         all.push(figures);

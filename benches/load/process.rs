@@ -69,6 +69,15 @@ impl Process {
         Ok(Memory { now: read("VmRSS:")?, peak: read("VmHWM:")? })
     }
 
+    /// The processor time that it has used, in steps of 10 ms.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in brackets may hold spaces; user and system time are the 12th and 13th figure after it.
+        let (_, figures) = stat.rsplit_once(") ").context("no such line in /proc")?;
+        let ticks = figures.split(' ').skip(11).take(2).map(str::parse::<u64>);
+        Ok(Duration::from_millis(10 * ticks.sum::<Result<u64, _>>()?))
+    }
+
     /// Asks it to end and waits until it has.
     pub async fn stop(mut self) -> Result<()> {
         let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;

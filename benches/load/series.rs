@@ -11,13 +11,24 @@ struct Sample {
     rate: f64,
     p50: f64,
     p99: f64,
+    cpu: f64,
     refused: usize,
 }
 
 impl Series {
     /// Adds the next round.
     pub fn add(&mut self, outcome: &Outcome) {
+<<<<<<< HEAD
         self.0.push(Sample { rate: outcome.rate, p50: outcome.p50, p99: outcome.p99, refused: outcome.refused });
+=======
+        self.0.push(Sample {
+            rate: outcome.rate,
+            p50: outcome.p50,
+            p99: outcome.p99,
+            cpu: outcome.cpu,
+            refused: outcome.refused,
+        });
+>>>>>>> helper-e
     }
 
     /// Answers in a second.
@@ -33,6 +44,11 @@ impl Series {
     /// Milliseconds that 99 of 100 answers took at most.
     pub fn p99(&self) -> f64 {
         self.median(|sample| sample.p99)
+    }
+
+    /// Microseconds of the server's processor time for one answer.
+    pub fn cpu(&self) -> f64 {
+        self.median(|sample| sample.cpu)
     }
 
     /// Answers of 503 in all rounds.

@@ -160,7 +160,7 @@ fn a_file_says_what_it_owns_and_stays_small() {
     assert_eq!(unclean("src/link/mod.rs", &"\n".repeat(400)), [0]);
     assert_eq!(unclean("src/link/utils.rs", ""), [0]);
     assert_eq!(unclean("src/helpers/mod.rs", "mod types;"), [0, 2]);
-    assert_eq!(unclean("tests/common/mod.rs", ""), [0; 0]);
+    assert_eq!(unclean("tests/stories/common.rs", ""), [0; 0]);
 }
 
 #[test]

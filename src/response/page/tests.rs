@@ -182,12 +182,7 @@ fn the_confirm_page_carries_the_whole_answer() {
     let csat = sample(Metric::Csat, None);
     let ask = ConfirmView { survey: &csat, token: TOKEN, nonce: NONCE, csp_nonce: CSP, score: 2, comment: "a \"b\"\nc", consent: true };
     let page = confirm(&ask, messages(Locale::En)).into_string();
-    for field in [
-        "nonce\" value=\"NONCE-MARK",
-        "score\" value=\"2",
-        "comment\" value=\"a &quot;b&quot;\nc",
-        "consent\" value=\"yes",
-    ] {
+    for field in ["nonce\" value=\"NONCE-MARK", "score\" value=\"2", "comment\" value=\"a &quot;b&quot;\nc", "consent\" value=\"yes"] {
         assert!(page.contains(&format!("<input type=\"hidden\" name=\"{field}\">")), "{field}");
     }
     assert!(page.contains("name=\"evidence\">") && page.contains("2 of 5, Dissatisfied"));
