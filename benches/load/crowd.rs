@@ -104,17 +104,8 @@ pub async fn run(server: &Process, requests: &Requests, may: Use, load: Load) ->
         shares.push(task.await??);
     }
     let to = shares.iter().filter_map(|share| share.dry).fold(to, Instant::min);
-<<<<<<< HEAD
     ensure!(to.saturating_duration_since(from) >= SHORTEST, "{} requests are too few for this server", requests.len());
-    sum(&shares, from, to)
-=======
-    ensure!(
-        to.saturating_duration_since(from) >= SHORTEST,
-        "{} requests are too few for this server",
-        requests.len()
-    );
     sum(&shares, (from, to), server.cpu()?.saturating_sub(before))
->>>>>>> helper-e
 }
 
 /// Sends each request once and gives what `read` makes of its answer, in the order of the requests.

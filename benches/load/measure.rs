@@ -115,15 +115,7 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
         rest,
         loaded: 0.0,
     };
-<<<<<<< HEAD
-    let side = Side { plan, prepared: &prepared, bare: bare.address };
-=======
-    let side = Side {
-        plan,
-        prepared: &prepared,
-        bare: &bare,
-    };
->>>>>>> helper-e
+    let side = Side { plan, prepared: &prepared, bare: &bare };
     for round in 0..plan.rounds {
         progress(&format!("{name}: votes, round {} of {}", round + 1, plan.rounds));
         votes(ground, &side, round, &mut figures).await?;
@@ -178,13 +170,7 @@ async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load:
     let place = ground.copy(&prepared.place).await?;
     let server = product::start(&place, vote_batch).await?;
     let before = product::counts(server.address).await?;
-<<<<<<< HEAD
-    let outcome = crowd::run(server.address, &prepared.votes, Use::Once, load).await.with_context(|| server.last_words())?;
-=======
-    let outcome = crowd::run(&server, &prepared.votes, Use::Once, load)
-        .await
-        .with_context(|| server.last_words())?;
->>>>>>> helper-e
+    let outcome = crowd::run(&server, &prepared.votes, Use::Once, load).await.with_context(|| server.last_words())?;
     let after = product::counts(server.address).await?;
     let mut expected = before;
     for link in &outcome.accepted {
@@ -211,11 +197,7 @@ async fn pages(side: &Side<'_>) -> Result<Vec<PageFigures>> {
     for page in &prepared.pages {
         let mut figures = PageFigures { name: page.name, page: Series::default(), bare: Series::default() };
         for _ in 0..plan.rounds {
-<<<<<<< HEAD
-            figures.page.add(&crowd::run(server.address, &page.requests, Use::Again, load).await?);
-=======
             figures.page.add(&crowd::run(&server, &page.requests, Use::Again, load).await?);
->>>>>>> helper-e
             figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
         }
         all.push(figures);

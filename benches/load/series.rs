@@ -18,17 +18,7 @@ struct Sample {
 impl Series {
     /// Adds the next round.
     pub fn add(&mut self, outcome: &Outcome) {
-<<<<<<< HEAD
-        self.0.push(Sample { rate: outcome.rate, p50: outcome.p50, p99: outcome.p99, refused: outcome.refused });
-=======
-        self.0.push(Sample {
-            rate: outcome.rate,
-            p50: outcome.p50,
-            p99: outcome.p99,
-            cpu: outcome.cpu,
-            refused: outcome.refused,
-        });
->>>>>>> helper-e
+        self.0.push(Sample { rate: outcome.rate, p50: outcome.p50, p99: outcome.p99, cpu: outcome.cpu, refused: outcome.refused });
     }
 
     /// Answers in a second.

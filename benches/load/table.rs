@@ -29,14 +29,7 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
     let mut text = format!("\n{machine}; load generator and server on the same machine, medians of interleaved runs.\n");
     for figures in all {
         writeln!(text, "\n{}\n", figures.engine)?;
-<<<<<<< HEAD
-        writeln!(text, "| what | connections | a second | p50 ms | p99 ms | beside it |\n|---|--:|--:|--:|--:|---|")?;
-=======
-        writeln!(
-            text,
-            "| what | connections | a second | p50 ms | p99 ms | server's CPU µs | beside it |\n|---|--:|--:|--:|--:|--:|---|"
-        )?;
->>>>>>> helper-e
+        writeln!(text, "| what | connections | a second | p50 ms | p99 ms | server's CPU µs | beside it |\n|---|--:|--:|--:|--:|--:|---|")?;
         for votes in &figures.votes {
             vote_rows(&mut text, votes)?;
         }
@@ -70,16 +63,8 @@ fn vote_rows(text: &mut String, votes: &Votes) -> Result<()> {
 
 fn row(text: &mut String, what: &str, connections: usize, series: &Series, beside: &str) -> Result<()> {
     let rate = thousands(series.rate());
-<<<<<<< HEAD
-    let (p50, p99) = (series.p50(), series.p99());
-    Ok(writeln!(text, "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {beside} |")?)
-=======
     let (p50, p99, cpu) = (series.p50(), series.p99(), series.cpu());
-    Ok(writeln!(
-        text,
-        "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {cpu:.1} | {beside} |"
-    )?)
->>>>>>> helper-e
+    Ok(writeln!(text, "| {what} | {connections} | {rate} | {p50:.2} | {p99:.2} | {cpu:.1} | {beside} |")?)
 }
 
 impl Figures {
