@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::delivery::compose::{InvitationMail, Words, company};
 use crate::i18n::Locale;
 use crate::survey::{Display, Survey};
+use crate::web::color::Palette;
 
 const INK: &str = "#1b1f1d";
 const SOFT: &str = "#5c6460";
@@ -89,7 +90,7 @@ fn card(invitation: &InvitationMail<'_>, words: &Words<'_>, look: &Look) -> Mark
     let survey = invitation.survey;
     let text = format!("font-size:16px;color:{INK};");
     let small = format!("font-size:13px;color:{SOFT};");
-    let own_link = survey.brand.on_white().unwrap_or(INK);
+    let own_link = Palette::of(&survey.brand.color).accent();
     html! {
         table class="card" role="presentation" lang=(look.lang) dir=(look.dir) align="center" width="100%" cellpadding="0" cellspacing="0" border="0"
             style={ "width:100%;max-width:600px;margin:0 auto;border-collapse:separate;border-radius:12px;background:" (CARD) } {
@@ -131,7 +132,8 @@ fn row(look: &Look, padding: &str, content: &Markup) -> Markup {
 
 /// The company in its colour, or its logo, whose text stands there when images are off.
 fn head(survey: &Survey, words: &Words<'_>, look: &Look) -> Markup {
-    let (fill, on_fill) = (survey.brand.fill(), survey.brand.on_color());
+    let palette = Palette::of(&survey.brand.color);
+    let (fill, on_fill) = (palette.brand(), palette.on_brand());
     let company = company(survey);
     let name = company.as_deref().map(|company| words.messages.foreign(company)).unwrap_or_default();
     let bold = format!("{}font-size:17px;font-weight:bold;", look.text(look.start));

@@ -1,6 +1,5 @@
 //! What we ask: metric, wording, look and policy.
 
-mod brand;
 pub mod cache;
 pub mod draft;
 pub mod http;

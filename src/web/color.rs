@@ -79,6 +79,24 @@ impl Palette {
         Self { brand, on_brand, accent: brand.readable_on(WHITE, BLACK), accent_dark: brand.readable_on(DARK_CARD, WHITE) }
     }
 
+    /// The brand's colour, as a ground.
+    #[must_use]
+    pub const fn brand(&self) -> Color {
+        self.brand
+    }
+
+    /// The colour of text on the brand's colour: black or white, whichever reads better.
+    #[must_use]
+    pub const fn on_brand(&self) -> Color {
+        self.on_brand
+    }
+
+    /// The brand's colour, darkened until it can be read as text on white.
+    #[must_use]
+    pub const fn accent(&self) -> Color {
+        self.accent
+    }
+
     /// The custom properties that base.css builds upon: `--brand` and `--on-brand` are a ground and its text, `--accent` is
     /// text and lines on the card.
     #[must_use]
