@@ -21,19 +21,20 @@ macro_rules! listed {
     };
 }
 
+/// A parameter stands beside its column before it is asked whether it is there: that is how PostgreSQL learns its type.
 macro_rules! filtered {
     ($tag:literal, $beyond:literal, $order:literal) => {
         listed!(concat!(
-            "($1 IS NULL OR response.survey_id = $1) AND ($2 IS NULL OR response.day >= $2) AND ($3 IS NULL OR response.day <= $3)
-             AND ($4 IS NULL OR interaction.agent_key = $4) AND ($5 IS NULL OR interaction.team = $5) AND ($6 IS NULL OR interaction.channel = $6)
-             AND ($7 IS NULL OR ",
+            "(response.survey_id = $1 OR $1 IS NULL) AND (response.day >= $2 OR $2 IS NULL) AND (response.day <= $3 OR $3 IS NULL)
+             AND (interaction.agent_key = $4 OR $4 IS NULL) AND (interaction.team = $5 OR $5 IS NULL) AND (interaction.channel = $6 OR $6 IS NULL)
+             AND (CAST($7 AS TEXT) IS NULL OR ",
             $tag,
-            ") AND ($8 IS NULL OR response.score >= $8) AND ($9 IS NULL OR response.score <= $9)
-             AND ($10 IS NULL OR (response.comment IS NOT NULL) = $10) AND ($11 IS NULL OR response.status = $11)
-             AND ($12 IS NULL OR LOWER(response.comment) LIKE $12 ESCAPE '\\') AND ($13 IS NULL OR (response.excluded IS NULL) = $13)
-             AND ($14 IS NULL OR (response.first_answered_at, response.id) ",
+            ") AND (response.score >= $8 OR $8 IS NULL) AND (response.score <= $9 OR $9 IS NULL)
+             AND ((response.comment IS NOT NULL) = $10 OR $10 IS NULL) AND (response.status = $11 OR $11 IS NULL)
+             AND (LOWER(response.comment) LIKE $12 ESCAPE '\\' OR $12 IS NULL) AND ((response.excluded IS NULL) = $13 OR $13 IS NULL)
+             AND ((response.first_answered_at, response.id) ",
             $beyond,
-            " ($14, $15)) ORDER BY ",
+            " ($14, $15) OR $14 IS NULL) ORDER BY ",
             $order,
             " LIMIT $16"
         ))
@@ -50,7 +51,7 @@ macro_rules! both_orders {
 }
 
 const SQLITE: (&str, &str) = both_orders!("EXISTS (SELECT 1 FROM json_each(interaction.tags) AS tag WHERE tag.value = $7)");
-const POSTGRES: (&str, &str) = both_orders!("CAST(interaction.tags AS jsonb) @> jsonb_build_array($7)");
+const POSTGRES: (&str, &str) = both_orders!("CAST(interaction.tags AS jsonb) @> jsonb_build_array(CAST($7 AS TEXT))");
 const ONE: &str = listed!("response.id = $1");
 
 /// Responses that meet every condition, beyond the one at `after`.
