@@ -201,11 +201,20 @@ async fn answered_before(
 }
 
 /// The answer to a delivery: of one event, or of each in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Answer {
     One(HookAnswer),
-    Batch { outcome: &'static str, items: Vec<HookAnswer> },
+    Batch { outcome: String, items: Vec<HookAnswer> },
+}
+
+impl Answer {
+    fn again(self) -> Self {
+        match self {
+            Self::One(item) => Self::One(item.again()),
+            Self::Batch { outcome, items } => Self::Batch { outcome, items: items.into_iter().map(HookAnswer::again).collect() },
+        }
+    }
 }
 
 /// Receive an event of a help desk, signed as its kind signs
@@ -242,7 +251,7 @@ pub(crate) async fn hook(
     }
     let answer = match (is_list, items.pop()) {
         (false, Some(item)) => Answer::One(item),
-        (_, last) => Answer::Batch { outcome: "batch", items: items.into_iter().chain(last).collect() },
+        (_, last) => Answer::Batch { outcome: "batch".to_owned(), items: items.into_iter().chain(last).collect() },
     };
     let text = serde_json::to_string(&answer).map_err(|error| Problem::internal(&error))?;
     note(&mut tx, &context, (&source, Reception::Accepted), proof.delivery_key.as_deref(), (&text, None, None)).await?;
@@ -271,11 +280,8 @@ fn open_secret(context: &Context, source: &Source) -> Result<SecretString, Probl
 
 /// The answer that was given before, told as a duplicate.
 fn again(first: &str) -> Result<HttpResponse, Problem> {
-    let answer = match serde_json::from_str::<HookAnswer>(first) {
-        Ok(one) => serde_json::to_string(&one.again()),
-        Err(_) => Ok(first.to_owned()),
-    };
-    let text = answer.map_err(|error| Problem::internal(&error))?;
+    let answer: Answer = serde_json::from_str(first).map_err(|error| Problem::internal(&error))?;
+    let text = serde_json::to_string(&answer.again()).map_err(|error| Problem::internal(&error))?;
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
 
