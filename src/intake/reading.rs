@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Agent, Customer, Event, Interaction, Ticket, instant};
+use super::{Agent, Customer, Event, Interaction, LONGEST_ID, Ticket, instant, tidy_text};
 
 /// A body that cannot be read, in words for whoever wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,12 @@ pub fn events(body: &[u8]) -> Result<(Vec<Value>, bool), Unreadable> {
 /// When `event` or, for a ticket's event, `ticket.id` is missing.
 pub fn event(body: &Value) -> Result<Event, Unreadable> {
     let name = text(body, "/event").ok_or(Unreadable::Field("event"))?;
-    let ticket = || text(body, "/ticket/id").ok_or(Unreadable::Field("ticket.id"));
+    let ticket = || {
+        // As it is stored at a closing, so that the opening finds it again.
+        let mut id = text(body, "/ticket/id");
+        tidy_text(&mut id, LONGEST_ID);
+        id.ok_or(Unreadable::Field("ticket.id"))
+    };
     match name.as_str() {
         "ticket.closed" => {
             ticket()?;
