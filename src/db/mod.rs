@@ -174,6 +174,12 @@ impl Tx {
     }
 }
 
+/// Whether somebody sent a text with the character NUL, which PostgreSQL cannot hold (SQLSTATE 22021).
+#[must_use]
+pub fn is_text_with_nul(error: &Error) -> bool {
+    matches!(error, Error::Database(cause) if cause.code().is_some_and(|code| code == "22021"))
+}
+
 /// Whether an error can only come from a fault in this program, so that trying again cannot help: a statement, a type or a constraint that is wrong.
 /// Everything else (no connection, a full disk, a busy file) passes with time.
 #[must_use]

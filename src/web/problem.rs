@@ -238,8 +238,11 @@ impl ResponseError for Problem {
 }
 
 impl From<db::Error> for Problem {
-    /// A database that is out of reach or full is a matter of time (503); anything else is a fault of ours (500). The cause is logged here, once.
+    /// A database that is out of reach or full is a matter of time (503), a NUL is the caller's (400), anything else is a fault of ours (500). The cause is logged here, once.
     fn from(error: db::Error) -> Self {
+        if db::is_text_with_nul(&error) {
+            return Self::new(Kind::BadRequest).detail("A text holds the character NUL, which cannot be stored.");
+        }
         if db::is_our_fault(&error) {
             return Self::internal(&error);
         }
