@@ -9,7 +9,7 @@ use nabz::delivery::mail::Mail;
 use nabz::delivery::transport::Transport;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, Row as _};
 
 /// The root key of every test.
 pub const KEY: &str = "test-root-key-of-at-least-32-characters";
@@ -17,7 +17,7 @@ pub const KEY: &str = "test-root-key-of-at-least-32-characters";
 pub const NOW: &str = "2026-01-15T10:30:00.000Z";
 
 /// A database engine to run a test on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
     Sqlite,
     Postgres,
@@ -66,10 +66,7 @@ impl TestApp {
     /// Starts a service with settings as in the environment, such as `("NABZ__LIMITS__VOTES_PER_LINK_PER_MINUTE", "2")`.
     pub async fn start_with(on: On, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database_url = match on {
-            On::Sqlite => format!("sqlite:{}", folder.path().join("nabz.db").display()),
-            On::Postgres => fresh_postgres().await,
-        };
+        let database_url = fresh_database(on, folder.path()).await;
         let data_dir = folder.path().display().to_string();
         let usual = [
             ("NABZ__SERVER__LISTEN", "127.0.0.1:0"),
@@ -164,6 +161,30 @@ impl TestApp {
         (response.status(), response.text().await.unwrap())
     }
 
+    /// The only row of a query on the service's own database, every column of it a text.
+    pub async fn row(&self, sql: &'static str) -> Vec<Option<String>> {
+        if self.database_url.starts_with("sqlite:") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await.unwrap();
+            let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
+            (0..row.len()).map(|column| row.get(column)).collect()
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.database_url).await.unwrap();
+            let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
+            (0..row.len()).map(|column| row.get(column)).collect()
+        }
+    }
+
+    /// Does something to the database behind the service's back.
+    pub async fn execute(&self, sql: &'static str) {
+        if self.database_url.starts_with("sqlite:") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.database_url).await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+    }
+
     /// The only value of a query on the service's own database, which must be written for both engines.
     pub async fn scalar(&self, sql: &'static str) -> i64 {
         if self.database_url.starts_with("sqlite:") {
@@ -188,6 +209,14 @@ pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let status = response.status();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// The address of an empty database on an engine.
+pub async fn fresh_database(on: On, folder: &std::path::Path) -> String {
+    match on {
+        On::Sqlite => format!("sqlite:{}", folder.join("nabz.db").display()),
+        On::Postgres => fresh_postgres().await,
+    }
 }
 
 /// A database of its own on the PostgreSQL of `tests/all`.

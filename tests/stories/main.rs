@@ -4,5 +4,12 @@
 
 mod common;
 mod happiness;
+mod helpdesk;
+mod hook;
+mod hooks;
 mod life_of_a_survey;
 mod reports;
+mod schema;
+mod sql;
+mod statement;
+mod tokens;
