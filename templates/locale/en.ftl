@@ -121,7 +121,7 @@ happiness_title = { $title }: happiness report
 happiness_csat_headline = { $part } of { $count } satisfied
 happiness_ces_headline = { $part } of { $count } found it easy
 happiness_nps_headline = NPS { $score }
-happiness_share_interval = The true share is probably between { $low } and { $high } %.
+happiness_share_interval = The true share is probably between { $low } and { $high }%.
 happiness_nps_interval = The true figure is probably between { $low } and { $high }.
 happiness_last = The last { $count } votes
 happiness_span = { $from } to { $to }
@@ -138,7 +138,7 @@ happiness_comments_why = Comments appear with the consent of those who wrote the
 happiness_people = Who was asked
 happiness_response = { $answered } of { $invited } people who were asked have answered ({ $rate }).
 happiness_everybody = Everybody is asked when a request is closed.
-happiness_sample = { $percent } % of all requests are picked at random and asked about when they are closed.
+happiness_sample = { $percent }% of all requests are picked at random and asked about when they are closed.
 happiness_quiet = { $days ->
     [one] Nobody is asked twice within a day.
    *[other] Nobody is asked twice within { $days } days.

@@ -40,10 +40,29 @@ const pages = async (server, locale) => {
       await page.locator("textarea[name=comment]").fill("👍");
       await send(page);
     },
+    "too-long": async (page) => {
+      await page.goto(`${(await server.invite(csat, locale)).link}/2`);
+      await page.locator("textarea[name=comment]").evaluate((box) => box.removeAttribute("maxlength"));
+      await page.locator("textarea[name=comment]").fill("long ".repeat(1000));
+      await send(page);
+    },
+    confirm: async (page) => {
+      const { link } = await server.invite(csat, locale);
+      await page.addInitScript(() => addEventListener("load", () => location.pathname.endsWith("/3") && document.forms[0].submit()));
+      await page.goto(`${link}/3`);
+      await page.waitForURL(link);
+    },
+    faces: go(`${(await server.invite(await server.survey("csat", { display: "faces" }), locale)).link}/4`),
+    stars: go(`${(await server.invite(await server.survey("csat", { display: "stars" }), locale)).link}/3`),
     "not-found": go(`${server.url}/s/${"a".repeat(53)}`),
     ended: go(ended),
     unsubscribe: go(stop),
+    unsubscribed: async (page) => {
+      await page.goto(stop);
+      await send(page);
+    },
     happiness: go(happiness),
+    "happiness-list": go(`${server.url}/happiness`),
     "happiness-collecting": go(`${server.url}/happiness/${empty}`),
     start: go(`${server.url}/`),
     docs: go(`${server.url}/docs`),

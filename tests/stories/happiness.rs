@@ -130,7 +130,7 @@ on_both_engines! {
         let policy = header(&english, CONTENT_SECURITY_POLICY);
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
         let english = english.text().await.unwrap();
-        assert!(english.contains("17 of 20 satisfied") && english.contains("between 64 and 95 %"), "{english}");
+        assert!(english.contains("17 of 20 satisfied") && english.contains("between 64 and 95%"), "{english}");
         assert_eq!(english.matches("<li class=\"high\">").count(), 17);
         assert!(!english.contains("<script") && !english.contains("AggregateRating") && english.len() < 14 * 1024, "{}", english.len());
         let persian = open("/happiness/support", "fa").await.text().await.unwrap();

@@ -177,17 +177,16 @@ fn response(status: &str, response: &Response, components: &Components) -> Marku
 fn content_of(heading: &str, kind: &str, content: &RefOr<Content>, components: &Components) -> Markup {
     let schema = in_place(content).and_then(|content| content.schema.as_ref());
     let listed = schema.map_or_else(Vec::new, |schema| fields(schema, components));
-    let said = html! {
-        b { (prose(heading.trim())) }
-        " "
-        @if kind == "application/json" { (schema.map(type_of).unwrap_or_default()) } @else { code { (kind) } }
-    };
+    let named = html! { b { (prose(heading.trim())) } };
+    let of_type = html! { @if kind == "application/json" { (schema.map(type_of).unwrap_or_default()) } @else { code { (kind) } } };
     html! {
         @if listed.is_empty() {
-            p.response { (said) }
+            p.response { (named) " " (of_type) }
         } @else {
             details open[heading == "Request"] {
-                summary { (said) }
+                // a link inside the summary would be a control within a control
+                summary { (named) }
+                p.response { (of_type) }
                 (table("Fields", &listed))
             }
         }

@@ -81,15 +81,15 @@ fn create_key() -> String {
 }
 
 fn create_survey(public_url: &str) -> String {
-    post(public_url, "/api/v1/surveys", r#"{"slug":"support","name":"Support","metric":"csat","public":{"enabled":true}}"#)
+    post(public_url, "/api/v1/surveys", r#"{"slug": "support", "name": "Support", "metric": "csat", "public": {"enabled": true}}"#)
 }
 
 fn send_interaction(public_url: &str) -> String {
-    post(public_url, "/api/v1/interactions", r#"{"survey":"support","ticket":{"id":"1"},"customer":{"email":"you@example.com"}}"#)
+    post(public_url, "/api/v1/interactions", r#"{"survey": "support", "ticket": {"id": "1"}, "customer": {"email": "you@example.com"}}"#)
 }
 
 fn post(public_url: &str, path: &str, body: &str) -> String {
-    format!("curl {public_url}{path} \\\n  -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
+    format!("curl {public_url}{path} \\\n  -H \"Authorization: Bearer $KEY\" \\\n  -d '{body}'")
 }
 
 #[cfg(test)]
