@@ -17,6 +17,8 @@ pub mod start;
 pub mod still;
 pub mod store;
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
 use crate::clock::Clock;
@@ -53,4 +55,6 @@ pub struct Context {
     pub root_key: Option<SecretString>,
     /// What the start page tells of outgoing mail.
     pub mail_goes_to: String,
+    /// How long a request may take to arrive and be answered.
+    pub request_timeout: Duration,
 }

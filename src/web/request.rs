@@ -1,11 +1,12 @@
 //! Around every request: an id, a time limit, one log line, one count, and one shape for whatever went wrong.
 
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::error::InternalError;
+use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -15,30 +16,30 @@ use super::problem::{Kind, Problem};
 use super::{Context, layout};
 use crate::i18n::{self, Locale, messages};
 
-/// How long a request may take to arrive and be answered.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const UNMATCHED: &str = "unmatched";
 
 /// The middleware.
 ///
 /// # Errors
-/// Only for a handler that panicked or ran out of time; every other error has become an answer by then.
+/// Only for a handler that panicked or ran out of time, with the whole answer inside; every other error has become an answer by then.
 pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
     let context = request.app_data::<web::Data<Context>>().cloned().ok_or(Problem::new(Kind::Internal))?;
     let id = request_id(&request, &context);
     let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
     let method = request.method().as_str().to_owned();
+    let locale = wants_page(request.request());
     let span = tracing::info_span!("request", request_id = %id, %method, %route);
-    let answered = AssertUnwindSafe(tokio::time::timeout(TIME_LIMIT, next.call(request))).catch_unwind().instrument(span.clone()).await;
+    let answered =
+        AssertUnwindSafe(tokio::time::timeout(context.request_timeout, next.call(request))).catch_unwind().instrument(span.clone()).await;
     let _entered = span.enter();
     let result = match answered {
         Ok(Ok(answer)) => answer.map(|response| finish(response, &id)),
-        Ok(Err(_elapsed)) => Err(Problem::new(Kind::Timeout).with_request_id(&id).into()),
+        Ok(Err(_elapsed)) => Err(given_up(Problem::new(Kind::Timeout), locale, &id)),
         Err(_panic) => {
             tracing::error!("a handler panicked");
-            Err(Problem::new(Kind::Internal).with_request_id(&id).into())
+            Err(given_up(Problem::new(Kind::Internal), locale, &id))
         }
     };
     let status = match &result {
@@ -66,17 +67,33 @@ fn finish(response: ServiceResponse<impl MessageBody + 'static>, id: &str) -> Se
     let mut response = match problem {
         None => response.map_into_boxed_body(),
         Some(problem) => {
-            let problem = problem.with_request_id(id);
             let locale = wants_page(response.request());
-            let answer = locale.map_or_else(|| problem.error_response(), |locale| page(&problem, locale, id));
-            response.into_response(answer)
+            response.into_response(answer(problem, locale, id))
         }
     };
-    if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    mark(response.headers_mut(), id);
     response
+}
+
+/// The answer to a request whose handler gives none.
+fn given_up(problem: Problem, locale: Option<Locale>, id: &str) -> actix_web::Error {
+    let mut answer = answer(problem.clone(), locale, id);
+    mark(answer.headers_mut(), id);
+    InternalError::from_response(problem, answer).into()
+}
+
+/// A problem as a page or for programs.
+fn answer(problem: Problem, locale: Option<Locale>, id: &str) -> HttpResponse {
+    let problem = problem.with_request_id(id);
+    locale.map_or_else(|| problem.error_response(), |locale| page(&problem, locale, id))
+}
+
+/// The headers of every answer.
+fn mark(headers: &mut HeaderMap, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
 }
 
 /// The reader's language when a browser asks for a page; `None` for programs and for the API.

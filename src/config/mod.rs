@@ -1,19 +1,20 @@
 //! The settings: the commented default file, then `nabz.toml`, then the environment.
 
+mod layers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Table;
 
+use self::layers::{PREFIX, environment, not_toml, overlay, variable};
 use crate::web::address::Range;
 
 /// The commented default configuration; it is what is in force where nothing else is said.
-pub const DEFAULT: &str = include_str!("../config.default.toml");
-const PREFIX: &str = "NABZ__";
-const FROM_FILE: &str = "_FILE";
+pub const DEFAULT: &str = include_str!("../../config.default.toml");
 /// The file that is read when none is named and it exists.
 const USUAL_FILE: &str = "nabz.toml";
 
@@ -51,6 +52,10 @@ pub struct Server {
     pub trusted_proxies: Vec<String>,
     /// Connections open at the same time.
     pub max_connections: usize,
+    /// How long the head of a request may take to arrive, in milliseconds.
+    pub head_timeout_ms: u64,
+    /// How long a request may take to arrive and be answered, in milliseconds.
+    pub request_timeout_ms: u64,
 }
 
 /// The database.
@@ -148,14 +153,13 @@ impl Config {
     ///
     /// # Errors
     /// Names the file and the setting that is unknown or not valid, and what would be.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let usual = Path::new(USUAL_FILE);
         let file = file.or_else(|| usual.exists().then_some(usual));
         let text =
             file.map(|path| std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))).transpose()?;
         let place = file.map_or_else(|| USUAL_FILE.to_owned(), |path| path.display().to_string());
-        Self::from_parts(text.as_deref().map(|text| (place.as_str(), text)), std::env::vars())
+        Self::from_parts(text.as_deref().map(|text| (place.as_str(), text)), environment()?)
     }
 
     /// Reads the settings from the text of a file and variables of an environment.
@@ -166,7 +170,7 @@ impl Config {
         let defaults: Table = DEFAULT.parse().context("the default configuration")?;
         let mut settings = defaults.clone();
         if let Some((place, text)) = file {
-            let table: Table = text.parse().map_err(|error| anyhow!("{place} is not valid TOML: {error}"))?;
+            let table: Table = text.parse().map_err(|error| not_toml(place, text, &error))?;
             overlay(&mut settings, table, "").with_context(|| place.to_owned())?;
         }
         for (name, value) in environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)) {
@@ -222,53 +226,10 @@ impl Config {
         within("database.max_connections", self.database.max_connections.into(), 1, 500)?;
         within("database.vote_batch", u64::try_from(self.database.vote_batch)?, 1, 4096)?;
         within("mail.max_connections", u64::try_from(self.mail.max_connections)?, 1, 100)?;
+        within("server.head_timeout_ms", self.server.head_timeout_ms, 100, 600_000)?;
+        within("server.request_timeout_ms", self.server.request_timeout_ms, 100, 600_000)?;
         within("server.max_connections", u64::try_from(self.server.max_connections)?, 1, 1_000_000)
     }
-}
-
-/// Lays the values of `above` over `below`; a key that `below` does not have is unknown.
-fn overlay(below: &mut Table, above: Table, section: &str) -> anyhow::Result<()> {
-    for (key, value) in above {
-        let path = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
-        let Some(slot) = below.get_mut(&key) else {
-            return Err(unknown(&path, &key, below));
-        };
-        match (slot, value) {
-            (Value::Table(inner), Value::Table(table)) => overlay(inner, table, &path)?,
-            (slot, value) => *slot = value,
-        }
-    }
-    Ok(())
-}
-
-fn unknown(path: &str, key: &str, known: &Table) -> anyhow::Error {
-    let likeness = |name: &&String| (strsim::jaro_winkler(name, key) * 1000.0).round();
-    let nearest = known.keys().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let hint = nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    anyhow!("unknown setting `{path}`{hint}")
-}
-
-/// One variable as a table of one value, typed as the default is.
-fn variable(defaults: &Table, name: &str, text: String) -> anyhow::Result<Table> {
-    let path = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
-    let mut keys: Vec<&str> = path.split("__").collect();
-    let key = keys.pop().unwrap_or_default();
-    let known = keys.first().map_or(Some(defaults), |section| defaults.get(*section).and_then(Value::as_table));
-    let secret = key.strip_suffix(&FROM_FILE.to_ascii_lowercase()).filter(|_| known.is_some_and(|known| !known.contains_key(key)));
-    let (key, text) = match secret {
-        Some(key) => (key, std::fs::read_to_string(&text).with_context(|| format!("the file {text} cannot be read"))?.trim().to_owned()),
-        None => (key, text),
-    };
-    let value = match known.and_then(|known| known.get(key)) {
-        Some(Value::Integer(_)) => Value::Integer(text.trim().parse().map_err(|_| anyhow!("must be a whole number"))?),
-        Some(Value::Boolean(_)) => Value::Boolean(text.trim().parse().map_err(|_| anyhow!("must be true or false"))?),
-        Some(Value::Array(_)) => {
-            serde_json::from_str(&text).map_err(|_| anyhow!("must be a JSON array, such as [\"a\", \"b\"] or [1, 2]"))?
-        }
-        _ => Value::String(text),
-    };
-    let leaf = Table::from_iter([(key.to_owned(), value)]);
-    Ok(keys.into_iter().rev().fold(leaf, |inner, section| Table::from_iter([(section.to_owned(), Value::Table(inner))])))
 }
 
 #[cfg(test)]
@@ -325,12 +286,20 @@ mod tests {
             ("[database]\nvote_batch = 0", "database.vote_batch"),
             ("[limits]\napi_per_key_per_minute = -1", "limits.api_per_key_per_minute"),
             ("data_dir = ", "not valid TOML"),
+            ("[server]\nrequest_timeout_ms = 1", "server.request_timeout_ms"),
         ] {
             let text = refusal(file, &[]);
             assert!(text.contains(part), "{file}: {text}");
         }
         assert!(refusal("", &[("NABZ__DATABASE__MAX_CONNECTIONS", "many")]).contains("whole number"));
         assert!(refusal("", &[("NABZ__SERVER__TRUSTED_PROXIES", "10.0.0.1")]).contains("JSON array"));
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_named_and_not_shown() {
+        let text = refusal("data_dir = \"a\"\n[auth]\nroot_key = \"planted-secret\n", &[]);
+        assert!(text.starts_with("nabz.toml is not valid TOML at line 3: "), "{text}");
+        assert!(!text.contains("planted-secret") && !text.contains('\n'), "{text}");
     }
 
     #[test]
