@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, SqlitePool};
 use uuid::Uuid;
 
 use super::changes::Changes;
@@ -20,6 +20,8 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Versions before this one can corrupt a WAL database when it is reset (SQLite's release notes of 3.51.3).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
+/// One listens for changes, one writes votes, one reads what that needs.
+const POSTGRES_AT_LEAST: u32 = 3;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a database is and how many connections it may have.
@@ -37,12 +39,9 @@ impl Db {
     /// # Errors
     /// One line that says what cannot be reached or written, and what to do.
     pub async fn open(settings: &Settings, node: Uuid) -> anyhow::Result<Self> {
-        let pools = match settings.url.split_once(':') {
-            Some(("sqlite", path)) => {
-                Engine::Sqlite(open_sqlite(Path::new(path.trim_start_matches("//")), settings.max_connections).await?)
-            }
-            Some(("postgres" | "postgresql", _)) => Engine::Postgres(open_postgres(&settings.url, settings.max_connections).await?),
-            _ => bail!("database.url must begin with sqlite: or postgres://"),
+        let pools = match place(settings)? {
+            Engine::Sqlite(path) => Engine::Sqlite(open_sqlite(&path, settings.max_connections).await?),
+            Engine::Postgres(options) => Engine::Postgres(open_postgres(options, settings.max_connections).await?),
         };
         Ok(Self { pools, changes: Arc::new(Changes::new(node)) })
     }
@@ -78,12 +77,30 @@ fn same_count(applied: i64, migrator: &Migrator) -> anyhow::Result<()> {
     Err(anyhow!("the database's migrations are not those of this program: run `nabz migrate` with the newest version"))
 }
 
+/// Where the database is; nothing is opened.
+///
+/// # Errors
+/// Names what is wrong in the settings.
+pub fn place(settings: &Settings) -> anyhow::Result<Engine<PathBuf, PgConnectOptions>> {
+    match settings.url.split_once(':') {
+        Some(("sqlite", path)) => Ok(Engine::Sqlite(PathBuf::from(path.trim_start_matches("//")))),
+        Some(("postgres" | "postgresql", _)) if settings.max_connections < POSTGRES_AT_LEAST => {
+            bail!("database.max_connections: must be at least {POSTGRES_AT_LEAST} with PostgreSQL: one of them listens for changes")
+        }
+        Some(("postgres" | "postgresql", _)) => {
+            let options = PgConnectOptions::from_str(&settings.url);
+            Ok(Engine::Postgres(options.context("database.url: is no postgres:// address that can be read")?))
+        }
+        _ => bail!("database.url: must begin with sqlite: or postgres://"),
+    }
+}
+
 async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the folder {} cannot be created; choose another data_dir", folder.display()))?;
     }
-    let explain = || format!("the database file {} cannot be opened for writing; check its owner and free space", path.display());
+    let explain = |error| explain_sqlite(path, error);
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -101,9 +118,9 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         .test_before_acquire(false)
         .connect_with(options.clone())
         .await
-        .with_context(explain)?;
+        .map_err(explain)?;
     check_sqlite(&write).await?;
-    SQLITE.run(&write).await.with_context(explain)?;
+    SQLITE.run(&write).await.map_err(|error| explain_migration(&format!("the database file {}", path.display()), error))?;
     let read = SqlitePoolOptions::new()
         .max_connections(readers)
         .idle_timeout(None)
@@ -112,7 +129,7 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         .test_before_acquire(false)
         .connect_with(options.pragma("query_only", "on"))
         .await
-        .with_context(explain)?;
+        .map_err(explain)?;
     Ok(SqlitePools { read, write })
 }
 
@@ -132,9 +149,45 @@ async fn check_sqlite(pool: &SqlitePool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open_postgres(url: &str, max_connections: u32) -> anyhow::Result<PgPool> {
-    let options = PgConnectOptions::from_str(url).context("database.url is not a postgres:// address that can be read")?;
+fn explain_sqlite(path: &Path, error: sqlx::Error) -> anyhow::Error {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let advice = match code.as_deref() {
+        Some("26") => "is no SQLite database; name another file with database.url",
+        _ => "cannot be opened for writing; check its owner and free space",
+    };
+    anyhow::Error::new(error).context(format!("the database file {} {advice}", path.display()))
+}
+
+fn explain_migration(place: &str, error: MigrateError) -> anyhow::Error {
+    let advice = match &error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+            "was brought up to date by a newer version of this program; use that version"
+        }
+        MigrateError::VersionMismatch(_) => "was brought up to date by another build of this program; use that build",
+        _ => "could not be brought up to date; check that it can be written and has free space",
+    };
+    anyhow::Error::new(error).context(format!("{place} {advice}"))
+}
+
+/// A pool would keep trying and only tell that time ran out; one connection tells why.
+async fn try_postgres(options: &PgConnectOptions, place: &str) -> anyhow::Result<()> {
+    let opened = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await;
+    let error = match opened {
+        Ok(Ok(connection)) => return Ok(connection.close().await?),
+        Ok(Err(error)) => error,
+        Err(_elapsed) => bail!("{place} does not answer in time; check database.url and that the server runs"),
+    };
+    let advice = if error.as_database_error().is_some() {
+        "does not let us in; check user, password and database name in database.url"
+    } else {
+        "cannot be reached; check database.url and that the server runs"
+    };
+    Err(anyhow::Error::new(error).context(format!("{place} {advice}")))
+}
+
+async fn open_postgres(options: PgConnectOptions, max_connections: u32) -> anyhow::Result<PgPool> {
     let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    try_postgres(&options, &place).await?;
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -142,7 +195,7 @@ async fn open_postgres(url: &str, max_connections: u32) -> anyhow::Result<PgPool
         .connect_with(options.application_name("nabz"))
         .await
         .with_context(|| format!("{place} does not answer; check database.url and that the server runs"))?;
-    POSTGRES.run(&pool).await.with_context(|| format!("the tables in {place} could not be brought up to date"))?;
+    POSTGRES.run(&pool).await.map_err(|error| explain_migration(&format!("the database of {place}"), error))?;
     Ok(pool)
 }
 
