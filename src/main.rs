@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use nabz::app::{App, Parts, data, keys, process};
+use nabz::app::{App, Parts, check, data, keys, process};
 use nabz::config::{self, Config};
 
 #[cfg(target_env = "musl")]
@@ -84,15 +84,27 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(run(arguments)) {
+    let result = runtime.block_on(run(arguments));
+    // A name that is still being looked up must not hold up the end.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
+/// Tells what went wrong and why in one line; some causes repeat their own cause.
 fn fail(error: &anyhow::Error) -> ExitCode {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        let cause = cause.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        if !told.contains(&cause) {
+            told.push_str(if told.is_empty() { "" } else { ": " });
+            told.push_str(&cause);
+        }
+    }
     // There is nowhere left to report that writing to stderr failed.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "error: {told}");
     ExitCode::FAILURE
 }
 
@@ -108,7 +120,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
         None | Some(Command::Serve) => serve(&config).await,
-        Some(Command::Config { .. }) => say("The settings are valid."),
+        Some(Command::Config { .. }) => {
+            check::check(&config)?;
+            say("The settings are valid.")
+        }
         Some(Command::Migrate) => {
             data::open_database(&config, &Parts::default()).await?.close().await;
             say("The database is up to date.")
@@ -120,10 +135,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     process::log_to_stderr(config)?;
+    let stop = process::stop_signal()?;
     let app = App::start(config, Parts::default()).await?;
-    say(format_args!("nabz serves on {}", app.context.public_url))?;
+    say(format_args!("nabz serves on http://{}", app.address))?;
+    if !config.server.public_url.is_empty() {
+        say(format_args!("customers and help desks reach it at {}", app.context.public_url))?;
+    }
     say(format_args!("mail goes to {}", app.context.mail_goes_to))?;
-    process::stop_signal().await?;
+    stop.await;
     tracing::info!("stopping");
     app.stop().await;
     Ok(())

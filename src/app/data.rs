@@ -1,5 +1,6 @@
 //! The data folder: the secrets, and the database that is usually in it.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -21,8 +22,12 @@ const SECRETS: &str = "secrets";
 /// One line that says what cannot be reached or written, and what to do.
 pub async fn open_database(config: &Config, parts: &Parts) -> anyhow::Result<Db> {
     create_private(&config.data_dir)?;
-    let settings = Settings { url: config.database_url(), max_connections: config.database.max_connections };
-    Db::open(&settings, parts.random.uuid(parts.clock.now())).await
+    Db::open(&database(config), parts.random.uuid(parts.clock.now())).await
+}
+
+/// The database of these settings.
+pub(super) fn database(config: &Config) -> Settings {
+    Settings { url: config.database_url(), max_connections: config.database.max_connections }
 }
 
 /// The master secrets of the settings, or of the data folder, where they are created at the first start.
@@ -36,10 +41,16 @@ pub fn open_keyring(config: &Config, random: &Random) -> anyhow::Result<Keyring>
     }
     create_private(&config.data_dir)?;
     let path = config.data_dir.join(SECRETS);
-    if !path.exists() {
-        add_secret(&path, random)?;
+    let read = || match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.with_context(|| format!("the secrets in {} cannot be read; check the owner", path.display())),
+    };
+    let mut text = read()?;
+    // A first start that was cut off may have left an empty file.
+    if text.trim().is_empty() {
+        add_secret(&path, random, Wanted::First)?;
+        text = read()?;
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("the secrets in {} cannot be read", path.display()))?;
     Keyring::parse(&text).with_context(|| format!("the secrets in {}", path.display()))
 }
 
@@ -52,21 +63,42 @@ pub fn rotate_secrets(config: &Config, random: &Random) -> anyhow::Result<()> {
         return Err(anyhow!("the secrets come from auth.master_secrets: add a line there"));
     }
     create_private(&config.data_dir)?;
-    add_secret(&config.data_dir.join(SECRETS), random)
+    add_secret(&config.data_dir.join(SECRETS), random, Wanted::Another)
 }
 
-fn add_secret(path: &Path, random: &Random) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    let text = if path.exists() { std::fs::read_to_string(path)? } else { String::new() };
-    let line = Keyring::next_line(&text, random).ok_or_else(|| anyhow!("all 255 numbers of secrets are taken"))?;
+/// Which secret to add.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// The first one, unless somebody was quicker.
+    First,
+    /// One more.
+    Another,
+}
+
+fn add_secret(path: &Path, random: &Random, wanted: Wanted) -> anyhow::Result<()> {
+    let explain = || format!("the secrets in {} cannot be written; check the folder's owner", path.display());
     let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
+    options.read(true).append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let explain = || format!("the secrets in {} cannot be written; check the folder's owner", path.display());
     let mut file = options.open(path).with_context(explain)?;
-    file.write_all(line.as_bytes()).with_context(explain)?;
-    file.sync_all().with_context(explain)
+    // Two programs that start at the same time must not both add one.
+    file.lock().with_context(explain)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(explain)?;
+    if !text.trim().is_empty() {
+        Keyring::parse(&text).with_context(|| format!("the secrets in {}", path.display()))?;
+        if wanted == Wanted::First {
+            return Ok(());
+        }
+    }
+    let line = Keyring::next_line(&text, random).ok_or_else(|| anyhow!("all 255 numbers of secrets are taken"))?;
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    file.write_all(format!("{gap}{line}").as_bytes()).with_context(explain)?;
+    file.sync_all().with_context(explain)?;
+    // A new file lasts only once its folder is on disk.
+    let folder = path.parent().unwrap_or(path);
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(explain)
 }
 
 /// Creates a folder that only its owner can look into.

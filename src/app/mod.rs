@@ -1,5 +1,6 @@
 //! The composition root: settings in, a running service out; start, drain, stop.
 
+pub mod check;
 pub mod data;
 pub mod keys;
 pub mod process;
@@ -42,7 +43,8 @@ use crate::web::{Context, request};
 
 /// Requests under way may take this long to end; it leaves the recorder time within the ten seconds a stop may take.
 const DRAIN_S: u64 = 7;
-const REQUEST_HEAD: Duration = Duration::from_secs(5);
+/// Everything together: whoever stops services usually kills them after ten seconds.
+const STOP_WITHIN: Duration = Duration::from_millis(9500);
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// What a test replaces.
@@ -100,6 +102,7 @@ impl App {
     /// # Errors
     /// One line that says what cannot be opened, written or listened on, and what to do.
     pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Self> {
+        check::check(config)?;
         let keyring = data::open_keyring(config, &parts.random)?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -154,18 +157,24 @@ impl App {
         }
     }
 
-    /// Takes no more requests, ends those under way, stores every vote that was taken, and closes the database.
+    /// Takes no more requests, ends those under way, stores every vote that was taken, and closes the database. Takes less than ten seconds:
+    /// a mail that a silent relay holds up longer is sent again when its lease ends.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        self.server.stop(true).await;
-        // The recorder ends once nobody can hand it a vote any more.
-        self.booth.take();
-        self.draining.close();
-        self.draining.wait().await;
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.courier.transport.close().await;
-        self.context.db.close().await;
+        let ended = tokio::time::timeout(STOP_WITHIN, async {
+            self.server.stop(true).await;
+            // The recorder ends once nobody can hand it a vote any more.
+            self.booth.take();
+            self.draining.close();
+            self.draining.wait().await;
+            self.tasks.close();
+            self.tasks.wait().await;
+            self.courier.transport.close().await;
+            self.context.db.close().await;
+        });
+        if ended.await.is_err() {
+            tracing::warn!("not everything ended in time; messages under way are sent again");
+        }
     }
 }
 
@@ -210,6 +219,7 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         public_url,
         root_key: Some(config.auth.root_key.clone()).filter(|key| !key.expose_secret().is_empty()),
         mail_goes_to,
+        request_timeout: Duration::from_millis(config.server.request_timeout_ms),
     })
 }
 
@@ -218,17 +228,24 @@ fn courier(
     (context, links, surveys): (&Arc<Context>, &Links, &Arc<Cache>),
     transport: Transport,
 ) -> anyhow::Result<Courier> {
-    let reply_to = Some(&config.mail.reply_to).filter(|text| !text.is_empty());
+    let (from, reply_to) = senders(config)?;
     Ok(Courier {
         context: Arc::clone(context),
         links: links.clone(),
         surveys: Arc::clone(surveys),
         transport,
-        from: Mailbox::parse(&config.mail.from).context("mail.from")?,
-        reply_to: reply_to.map(|text| Mailbox::parse(text)).transpose().context("mail.reply_to")?,
+        from,
+        reply_to,
         retry_schedule_ms: config.mail.retry_schedule_ms.clone(),
         at_once: i64::try_from(config.mail.max_connections)?,
     })
+}
+
+/// Who mails come from, and where answers to them go.
+fn senders(config: &Config) -> anyhow::Result<(Mailbox, Option<Mailbox>)> {
+    let from = Mailbox::parse(&config.mail.from).context("mail.from: expected a mailbox such as Acme <survey@acme.example>")?;
+    let reply_to = Some(&config.mail.reply_to).filter(|text| !text.is_empty());
+    Ok((from, reply_to.map(|text| Mailbox::parse(text)).transpose().context("mail.reply_to")?))
 }
 
 type Shared = (web::Data<Context>, web::Data<Links>, web::Data<Booth>);
@@ -259,7 +276,7 @@ fn serve(
     })
     .workers(threads)
     .max_connections(config.server.max_connections.div_ceil(threads))
-    .client_request_timeout(REQUEST_HEAD)
+    .client_request_timeout(Duration::from_millis(config.server.head_timeout_ms))
     .shutdown_timeout(DRAIN_S)
     .disable_signals()
     .listen(listener)?

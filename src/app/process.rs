@@ -1,5 +1,6 @@
 //! The process around the service: its log, its signals, its health.
 
+use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -18,8 +19,10 @@ const HEALTH_WITHIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// When `log.filter` cannot be read.
 pub fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log.filter).context("log.filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(log_filter(config)?)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match config.log.format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
@@ -27,22 +30,37 @@ pub fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
+/// Hears SIGTERM and SIGINT from now on; what it gives ends with the first of them.
 ///
 /// # Errors
 /// When the system does not let signals be heard.
-pub async fn stop_signal() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+#[cfg(unix)]
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await?)
+    })
+}
+
+/// Hears Ctrl-C from now on; what it gives ends with it.
+///
+/// # Errors
+/// When the system does not let it be heard.
+#[cfg(windows)]
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+/// What is logged.
+pub(super) fn log_filter(config: &Config) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(&config.log.filter).context("log.filter: expected something like info or info,nabz::web=debug")
 }
 
 /// Asks the service that listens where these settings say whether it is alive.

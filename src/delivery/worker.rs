@@ -57,8 +57,10 @@ impl Courier {
     pub async fn run(&self, stop: CancellationToken) {
         let mut changes = self.context.db.changes().listen();
         while !stop.is_cancelled() {
-            if let Err(error) = self.deliver_due().await {
-                tracing::warn!(cause = %error, "the outbox cannot be served right now");
+            match self.deliver_some().await {
+                Ok(0) => {}
+                Ok(_) => continue,
+                Err(error) => tracing::warn!(cause = %error, "the outbox cannot be served right now"),
             }
             let wait = self.wait().await;
             tokio::select! {
@@ -86,15 +88,20 @@ impl Courier {
     pub async fn deliver_due(&self) -> db::Result<usize> {
         let mut attempts = 0;
         loop {
-            let claimed = self.claim().await?;
-            if claimed.is_empty() {
-                return Ok(attempts);
-            }
-            attempts += claimed.len();
-            for result in join_all(claimed.iter().map(|message| self.deliver(message))).await {
-                result?;
+            match self.deliver_some().await? {
+                0 => return Ok(attempts),
+                some => attempts += some,
             }
         }
+    }
+
+    /// Sends what fits into one claim; answers how many attempts that took.
+    async fn deliver_some(&self) -> db::Result<usize> {
+        let claimed = self.claim().await?;
+        for result in join_all(claimed.iter().map(|message| self.deliver(message))).await {
+            result?;
+        }
+        Ok(claimed.len())
     }
 
     async fn claim(&self) -> db::Result<Vec<Claimed>> {
