@@ -12,6 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
+/// What other parts say at every start; `log.filter` can ask for it by name.
+const QUIET: &str = "sqlx::postgres::notice=warn,actix_server=warn";
 const HEALTH_WITHIN: Duration = Duration::from_secs(3);
 
 /// Sends the log to stderr.
@@ -60,7 +62,7 @@ pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// What is logged.
 pub(super) fn log_filter(config: &Config) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(&config.log.filter).context("log.filter: expected something like info or info,nabz::web=debug")
+    EnvFilter::try_new(format!("{QUIET},{}", config.log.filter)).context("log.filter: expected something like info or info,nabz::web=debug")
 }
 
 /// Asks the service that listens where these settings say whether it is alive.

@@ -1,11 +1,10 @@
 //! Who calls the API: keys are shown once, stored as SHA-256, and carry one scope.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Ready, ready};
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use data_encoding::BASE32_NOPAD;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -69,11 +68,10 @@ macro_rules! callers {
 
         impl FromRequest for $name {
             type Error = Problem;
-            type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+            type Future = Ready<Result<Self, Problem>>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                let request = request.clone();
-                Box::pin(async move { identify(&request, $scope).await.map(|key| Self { key }) })
+                ready(admit(request, $scope).map(|key| Self { key }))
             }
         }
     )+};
@@ -88,8 +86,28 @@ callers! {
     Admin = Scope::Admin;
 }
 
-async fn identify(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem> {
-    let context = request.app_data::<web::Data<Context>>().ok_or(Problem::new(Kind::Internal))?;
+/// Who calls, or why that is not known.
+#[derive(Clone)]
+struct Recognised(Result<(Uuid, Scope), Problem>);
+
+/// Finds out who calls the API before anything else of the request is read: whoever has no key is told that, not what is wrong in the body.
+pub async fn recognise(request: &ServiceRequest, context: &Context) {
+    if request.path().starts_with("/api/") && request.match_pattern().is_some() {
+        let recognised = Recognised(identify(request.request(), context).await);
+        request.extensions_mut().insert(recognised);
+    }
+}
+
+fn admit(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem> {
+    let recognised = request.extensions().get::<Recognised>().cloned();
+    let (key, scope) = recognised.ok_or(Problem::new(Kind::Internal))?.0?;
+    if scope < needed {
+        return Err(Problem::new(Kind::Forbidden).detail(format!("This needs a key with the scope {needed}; yours has {scope}.")));
+    }
+    Ok(key)
+}
+
+async fn identify(request: &HttpRequest, context: &Context) -> Result<(Uuid, Scope), Problem> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let secret = header
         .and_then(|value| value.split_once(' '))
@@ -100,10 +118,7 @@ async fn identify(request: &HttpRequest, needed: Scope) -> Result<Uuid, Problem>
     };
     let (key, scope) = find(context, secret).await?;
     context.limits.api(key)?;
-    if scope < needed {
-        return Err(Problem::new(Kind::Forbidden).detail(format!("This needs a key with the scope {needed}; yours has {scope}.")));
-    }
-    Ok(key)
+    Ok((key, scope))
 }
 
 async fn find(context: &Context, secret: &str) -> Result<(Uuid, Scope), Problem> {

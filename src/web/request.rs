@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::problem::{Kind, Problem};
-use super::{Context, layout};
+use super::{Context, auth, layout};
 use crate::i18n::{self, Locale, messages};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,8 +31,11 @@ pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'stat
     let method = request.method().as_str().to_owned();
     let locale = wants_page(request.request());
     let span = tracing::info_span!("request", request_id = %id, %method, %route);
-    let answered =
-        AssertUnwindSafe(tokio::time::timeout(context.request_timeout, next.call(request))).catch_unwind().instrument(span.clone()).await;
+    let call = async {
+        auth::recognise(&request, &context).await;
+        next.call(request).await
+    };
+    let answered = AssertUnwindSafe(tokio::time::timeout(context.request_timeout, call)).catch_unwind().instrument(span.clone()).await;
     let _entered = span.enter();
     let result = match answered {
         Ok(Ok(answer)) => answer.map(|response| finish(response, &id)),
