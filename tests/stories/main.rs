@@ -8,6 +8,7 @@ mod helpdesk;
 mod hook;
 mod hooks;
 mod life_of_a_survey;
+mod operating;
 mod reports;
 mod schema;
 mod sql;
