@@ -1,6 +1,6 @@
 //! Planted canaries: whatever happens in the life of a survey, the log at its loudest holds no address, comment, token or secret.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use serde_json::json;
@@ -68,7 +68,7 @@ async fn take_in(caller: &Caller) -> Vec<String> {
     assert_eq!(signed(caller, &hook, "msg_2", "{\"canary-two\": ", SOURCE_KEY).await, 400);
     assert_eq!(signed(caller, &hook, "msg_3", &event, b"canary-wrong-key").await, 401);
     let link = decided["invitation"]["link"].as_str().unwrap().to_owned();
-    vec![link, secret, data_encoding::HEXLOWER.encode(SOURCE_KEY)]
+    vec![link, secret, HEXLOWER.encode(SOURCE_KEY)]
 }
 
 /// The customer opens, answers, sends too much and a stale form; answers the nonce.
