@@ -14,6 +14,13 @@ pub fn describe() -> String {
     format!("{cores} cores, {processor}, Linux {}, {today}", kernel.trim())
 }
 
+/// Files and connections that one process may have open.
+pub fn open_files() -> usize {
+    let limit = read("/proc/self/limits");
+    let soft = limit.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    soft.and_then(|soft| soft.parse().ok()).unwrap_or(usize::MAX)
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }

@@ -26,6 +26,9 @@ use measure::Plan;
 const FULL: Plan = Plan { links: 80_000, rounds: 3, warm: Duration::from_millis(400), measured: Duration::from_secs(2) };
 const QUICK: Plan = Plan { links: 12_000, rounds: 1, warm: Duration::from_millis(100), measured: Duration::from_millis(500) };
 
+/// Files that a process has open besides its connections.
+const SPARE_FILES: usize = 256;
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, port, folder] = arguments.as_slice()
@@ -45,6 +48,9 @@ fn main() -> Result<()> {
     if !is_bench {
         // `cargo test --all-targets` runs this too, in a debug build that says nothing about speed.
         return print("measures only under `cargo bench --bench load`\n");
+    }
+    if machine::open_files() < measure::FLOOD + SPARE_FILES {
+        bail!("too few files may be open at the same time; run `ulimit -n 10000` first");
     }
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan))
 }

@@ -17,6 +17,8 @@ use super::series::Series;
 pub const CONNECTIONS: [usize; 3] = [16, 64, 256];
 /// Four times the most of them.
 pub const OVERLOAD: usize = 1024;
+/// Sixteen times the most of them: more than may wait, so that some must be refused.
+pub const FLOOD: usize = 4096;
 /// Connections at which pages are measured.
 pub const PAGE_CONNECTIONS: usize = 64;
 /// Votes committed together, and the control.
@@ -72,6 +74,8 @@ pub struct Figures {
     pub votes: Vec<Votes>,
     /// Votes at four times the most connections.
     pub overload: Series,
+    /// Votes at sixteen times the most connections.
+    pub flood: Series,
     /// Pages.
     pub pages: Vec<PageFigures>,
     /// Spawn to first answer, in milliseconds, the median of the starts.
@@ -110,6 +114,7 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
         interactions: prepared.interactions,
         votes: CONNECTIONS.map(Votes::new).into(),
         overload: Series::default(),
+        flood: Series::default(),
         pages: Vec::new(),
         start_ms,
         rest,
@@ -159,9 +164,11 @@ async fn votes(ground: &mut Ground, side: &Side<'_>, round: usize, figures: &mut
             }
         }
     }
-    let (outcome, memory) = vote(ground, prepared, BATCH, plan.load(OVERLOAD)).await?;
-    figures.overload.add(&outcome);
-    figures.loaded = figures.loaded.max(memory.peak);
+    for (connections, series) in [(OVERLOAD, &mut figures.overload), (FLOOD, &mut figures.flood)] {
+        let (outcome, memory) = vote(ground, prepared, BATCH, plan.load(connections)).await?;
+        series.add(&outcome);
+        figures.loaded = figures.loaded.max(memory.peak);
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::measure::{Figures, OVERLOAD, PAGE_CONNECTIONS, Votes};
+use super::measure::{FLOOD, Figures, OVERLOAD, PAGE_CONNECTIONS, Votes};
 use super::series::Series;
 
 /// Connections at which the aims for votes hold.
@@ -33,12 +33,14 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
         for votes in &figures.votes {
             vote_rows(&mut text, votes)?;
         }
-        let beside = format!(
-            "{:.2} of the peak, {} answers of 503 with Retry-After",
-            figures.share_of_peak(),
-            thousands_of(figures.overload.refused())
-        );
-        row(&mut text, "votes committed, four times the load", OVERLOAD, &figures.overload, &beside)?;
+        for (what, connections, series) in [
+            ("votes committed, four times the load", OVERLOAD, &figures.overload),
+            ("votes committed, sixteen times", FLOOD, &figures.flood),
+        ] {
+            let refused = thousands_of(series.refused());
+            let beside = format!("{:.2} of the peak; {refused} answers of 503 with Retry-After", figures.of_peak(series));
+            row(&mut text, what, connections, series, &beside)?;
+        }
         for page in &figures.pages {
             let beside = format!("{:.2} of bare", page.page.times(&page.bare));
             row(&mut text, page.name, PAGE_CONNECTIONS, &page.page, &beside)?;
@@ -68,10 +70,10 @@ fn row(text: &mut String, what: &str, connections: usize, series: &Series, besid
 }
 
 impl Figures {
-    /// What is left of the best rate under four times the load.
-    fn share_of_peak(&self) -> f64 {
+    /// A rate beside the best one.
+    fn of_peak(&self, series: &Series) -> f64 {
         let best = self.votes.iter().max_by(|a, b| a.batched.rate().total_cmp(&b.batched.rate()));
-        best.map_or(f64::NAN, |best| self.overload.times(&best.batched))
+        best.map_or(f64::NAN, |best| series.times(&best.batched))
     }
 }
 
@@ -86,7 +88,7 @@ fn aims(figures: &Figures) -> Vec<Aim> {
         aims.push(at_most(format!("{name}: votes, p50 in ms"), 2.5, batched.p50()));
         aims.push(at_most(format!("{name}: votes, p99 in ms"), 8.0, batched.p99()));
     }
-    aims.push(at_least(format!("{name}: four times the load, share of the peak"), 0.95, figures.share_of_peak()));
+    aims.push(at_least(format!("{name}: four times the load, share of the peak"), 0.95, figures.of_peak(&figures.overload)));
     for page in &figures.pages {
         aims.push(at_least(format!("{name}: {}, beside bare", page.name), 0.8, page.page.times(&page.bare)));
     }
