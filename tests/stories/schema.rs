@@ -43,7 +43,7 @@ fn family(kind: &str) -> &'static str {
 async fn migrated(on: On) -> Schema {
     let folder = tempfile::tempdir().unwrap();
     let url = fresh_database(on, folder.path()).await;
-    let settings = Settings { url: url.clone(), max_connections: 1 };
+    let settings = Settings { url: url.clone(), max_connections: 3 };
     Db::open(&settings, uuid::Uuid::nil()).await.unwrap().close().await;
     match on {
         On::Sqlite => sqlite(sqlx::SqliteConnection::connect(&url).await.unwrap()).await,

@@ -49,7 +49,7 @@ fn visit(folder: &Path, read: &mut impl FnMut(&str, &str)) {
 async fn refused(on: On, statements: &[Statement]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let url = fresh_database(on, folder.path()).await;
-    let settings = Settings { url: url.clone(), max_connections: 1 };
+    let settings = Settings { url: url.clone(), max_connections: 3 };
     Db::open(&settings, uuid::Uuid::nil()).await.unwrap().close().await;
     let mut refused = Vec::new();
     let meant = statements.iter().filter(|statement| statement.only.is_none_or(|only| only == on));

@@ -152,13 +152,9 @@ impl Reader<'_> {
         names.sort();
         for name in names {
             match self.source.evaluate(&self.source.constants[name]) {
-                Some(texts) => {
-                    if texts.iter().all(|text| begins_statement(text)) {
-                        self.note(name, texts);
-                    }
-                }
+                Some(texts) if texts.iter().all(|text| begins_statement(text)) => self.note(name, texts),
                 None if all_must_be_readable => self.problem(&format!("the constant {name} cannot be read")),
-                None => {}
+                Some(_) | None => {}
             }
         }
     }

@@ -56,7 +56,7 @@ async fn survey(app: &TestApp, slug: &str) -> SurveyId {
     SurveyId(app.survey(slug, json!({})).await["id"].as_str().unwrap().parse().unwrap())
 }
 
-fn record<'a>(number: u128, survey: SurveyId, closure_key: &'a str, decision: Decision) -> Record<'a> {
+fn record(number: u128, survey: SurveyId, closure_key: &str, decision: Decision) -> Record<'_> {
     Record { id: InteractionId(Uuid::from_u128(number)), survey, source: None, closure_key, customer: None, decision, now: at(0) }
 }
 
