@@ -28,7 +28,7 @@ pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'stat
     let context = request.app_data::<web::Data<Context>>().cloned().ok_or(Problem::new(Kind::Internal))?;
     let id = request_id(&request, &context);
     let route = request.match_pattern().unwrap_or_else(|| UNMATCHED.to_owned());
-    let method = request.method().as_str().to_owned();
+    let method = method(request.method());
     let locale = wants_page(request.request());
     let span = tracing::info_span!("request", request_id = %id, %method, %route);
     let call = async {
@@ -49,9 +49,17 @@ pub async fn around(request: ServiceRequest, next: Next<impl MessageBody + 'stat
         Ok(response) => response.status().as_u16(),
         Err(error) => error.as_response_error().status_code().as_u16(),
     };
-    context.metrics.request(&route, &method, status, started.elapsed().as_secs_f64());
+    context.metrics.request(&route, method, status, started.elapsed().as_secs_f64());
     tracing::debug!(status, micros = started.elapsed().as_micros(), "answered");
     result
+}
+
+/// The method's name; one for all that HTTP does not know, so that nobody can make up ever new series of numbers.
+fn method(method: &actix_web::http::Method) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+        .into_iter()
+        .find(|name| method.as_str() == *name)
+        .unwrap_or("OTHER")
 }
 
 /// The id that the caller sent, where it is a plain one, or a fresh one.
