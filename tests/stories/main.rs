@@ -9,6 +9,7 @@ mod hook;
 mod hooks;
 mod interactions;
 mod life_of_a_survey;
+mod operating;
 mod reports;
 mod schema;
 mod sql;
