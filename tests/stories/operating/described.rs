@@ -59,7 +59,7 @@ async fn the_description_of_the_api_is_what_is_served() {
     // What is registered might still be hidden behind another address: each one is called.
     for operation in &described {
         let (verb, path) = operation.split_once(' ').unwrap();
-        let address = path.replace('{', "").replace('}', "");
+        let address = path.replace(['{', '}'], "");
         let answer = app.api(verb.parse().unwrap(), &address).body("").send().await.unwrap();
         assert_ne!(answer.status(), 405, "{operation}");
     }
