@@ -68,7 +68,7 @@ fn programs(config: &mut ServiceConfig) {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "nabz", description = "Asks one question after an interaction, collects the answer, and shows what the answers say."),
-    modifiers(&Security),
+    modifiers(&Security, &Names),
     paths(
         surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
         sources::index, sources::create, sources::delete,
@@ -88,6 +88,21 @@ impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         document.components.get_or_insert_default().add_security_scheme("key", scheme);
+    }
+}
+
+/// Operations are named after their part of the API, `surveys_create`: handlers of several parts have the same name.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for path in document.paths.paths.values_mut() {
+            let verbs = [&mut path.get, &mut path.post, &mut path.patch, &mut path.put, &mut path.delete];
+            for operation in verbs.into_iter().flatten() {
+                let part = operation.tags.iter().flatten().next().map(|tag| tag.to_lowercase());
+                operation.operation_id = part.zip(operation.operation_id.take()).map(|(part, name)| format!("{part}_{name}"));
+            }
+        }
     }
 }
 

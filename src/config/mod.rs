@@ -226,7 +226,7 @@ impl Config {
         within("database.max_connections", self.database.max_connections.into(), 1, 500)?;
         within("database.vote_batch", u64::try_from(self.database.vote_batch)?, 1, 4096)?;
         within("mail.max_connections", u64::try_from(self.mail.max_connections)?, 1, 100)?;
-        within("server.head_timeout_ms", self.server.head_timeout_ms, 100, 600_000)?;
+        within("server.head_timeout_ms", self.server.head_timeout_ms, 1000, 600_000)?;
         within("server.request_timeout_ms", self.server.request_timeout_ms, 100, 600_000)?;
         within("server.max_connections", u64::try_from(self.server.max_connections)?, 1, 1_000_000)
     }

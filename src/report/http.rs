@@ -34,13 +34,13 @@ pub struct BreakdownQuery {
     /// The last day; today by default. At most 3700 days in all.
     to: Option<String>,
     /// What to break down by; without it there are no rows.
-    #[param(value_type = Option<By>)]
+    #[param(inline, value_type = Option<By>)]
     by: Option<String>,
     /// Adds the equal period just before, and the difference.
-    #[param(value_type = Option<Compare>)]
+    #[param(inline, value_type = Option<Compare>)]
     compare: Option<String>,
     /// Whose months `by=month` means; `gregorian` by default.
-    #[param(value_type = Option<Calendar>)]
+    #[param(inline, value_type = Option<Calendar>)]
     calendar: Option<String>,
     /// The agent's key.
     agent: Option<String>,

@@ -74,8 +74,10 @@ pub struct ResponsesQuery {
     /// Words in the comment.
     q: Option<String>,
     /// Those left out of the counts: `true` only those, `any` also those.
+    #[param(inline)]
     excluded: Option<Excluded>,
     /// `newest` (default) or `oldest` first.
+    #[param(inline)]
     order: Option<Order>,
     /// `next` of the part before.
     cursor: Option<String>,

@@ -289,7 +289,7 @@ fn linger(address: std::net::SocketAddr, beginning: &str) -> String {
 
 #[tokio::test]
 async fn whoever_sends_too_slowly_is_cut_off() {
-    let quick = [("NABZ__SERVER__HEAD_TIMEOUT_MS", "300"), ("NABZ__SERVER__REQUEST_TIMEOUT_MS", "400")];
+    let quick = [("NABZ__SERVER__HEAD_TIMEOUT_MS", "1000"), ("NABZ__SERVER__REQUEST_TIMEOUT_MS", "400")];
     let app = TestApp::start_with(On::Sqlite, &quick).await;
     let address = app.app.address;
     for head in ["", "GET /healthz HTT", "GET /healthz HTTP/1.1\r\nHost: nabz\r\nX-Slow: "] {
