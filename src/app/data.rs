@@ -26,7 +26,7 @@ pub async fn open_database(config: &Config, parts: &Parts) -> anyhow::Result<Db>
 }
 
 /// The database of these settings.
-pub(super) fn database(config: &Config) -> Settings {
+fn database(config: &Config) -> Settings {
     Settings { url: config.database_url(), max_connections: config.database.max_connections }
 }
 

@@ -20,8 +20,6 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Versions before this one can corrupt a WAL database when it is reset (SQLite's release notes of 3.51.3).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
-/// One listens for changes, one writes votes, one reads what that needs.
-const POSTGRES_AT_LEAST: u32 = 3;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a database is and how many connections it may have.
@@ -39,7 +37,7 @@ impl Db {
     /// # Errors
     /// One line that says what cannot be reached or written, and what to do.
     pub async fn open(settings: &Settings, node: Uuid) -> anyhow::Result<Self> {
-        let pools = match place(settings)? {
+        let pools = match place(&settings.url)? {
             Engine::Sqlite(path) => Engine::Sqlite(open_sqlite(&path, settings.max_connections).await?),
             Engine::Postgres(options) => Engine::Postgres(open_postgres(options, settings.max_connections).await?),
         };
@@ -81,14 +79,11 @@ fn same_count(applied: i64, migrator: &Migrator) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Names what is wrong in the settings.
-pub fn place(settings: &Settings) -> anyhow::Result<Engine<PathBuf, PgConnectOptions>> {
-    match settings.url.split_once(':') {
+pub fn place(url: &str) -> anyhow::Result<Engine<PathBuf, PgConnectOptions>> {
+    match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Engine::Sqlite(PathBuf::from(path.trim_start_matches("//")))),
-        Some(("postgres" | "postgresql", _)) if settings.max_connections < POSTGRES_AT_LEAST => {
-            bail!("database.max_connections: must be at least {POSTGRES_AT_LEAST} with PostgreSQL: one of them listens for changes")
-        }
         Some(("postgres" | "postgresql", _)) => {
-            let options = PgConnectOptions::from_str(&settings.url);
+            let options = PgConnectOptions::from_str(url);
             Ok(Engine::Postgres(options.context("database.url: is no postgres:// address that can be read")?))
         }
         _ => bail!("database.url: must begin with sqlite: or postgres://"),
