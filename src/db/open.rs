@@ -103,6 +103,8 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
+        // A batch of rows crosses from the SQLite thread at once, not one by one.
+        .row_buffer_size(1024)
         .pragma("temp_store", "memory");
     let write = SqlitePoolOptions::new()
         .max_connections(1)

@@ -191,7 +191,7 @@ const UPSERT_SQLITE: &str = "INSERT INTO response (id, survey_id, interaction_id
     SELECT unhex(value ->> 'id'), unhex(value ->> 'survey'), unhex(value ->> 'interaction'), unhex(value ->> 'invitation'), value ->> 'raw', value ->> 'score',
         value ->> 'comment', value ->> 'consent', value ->> 'locale', value ->> 'via', $2, false, value ->> 'day', value ->> 'versions', value ->> 'form_at',
         value ->> 'first', value ->> 'now'
-    FROM json_each($1) WHERE true
+    FROM jsonb_each($1) WHERE true
     ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
         version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
 
@@ -246,7 +246,7 @@ impl Version {
 
 const APPEND_SQLITE: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
     SELECT unhex(value ->> 'response'), value ->> 'number', value ->> 'raw', value ->> 'comment', value ->> 'consent', value ->> 'evidence', value ->> 'now'
-    FROM json_each($1)";
+    FROM jsonb_each($1)";
 
 const APPEND_POSTGRES: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
     SELECT response, number, raw, comment, consent, evidence, now
@@ -305,7 +305,7 @@ impl Open {
 }
 
 const OPENS_SQLITE: &str =
-    "UPDATE invitation SET unconfirmed_score = o.value ->> 'score', unconfirmed_at = o.value ->> 'now' FROM json_each($1) AS o
+    "UPDATE invitation SET unconfirmed_score = o.value ->> 'score', unconfirmed_at = o.value ->> 'now' FROM jsonb_each($1) AS o
     WHERE invitation.id = unhex(o.value ->> 'invitation') AND invitation.unconfirmed_at IS NULL";
 const OPENS_POSTGRES: &str = "UPDATE invitation SET unconfirmed_score = o.score, unconfirmed_at = o.now
     FROM json_to_recordset($1::json) AS o (invitation uuid, score smallint, now bigint) WHERE invitation.id = o.invitation AND invitation.unconfirmed_at IS NULL";

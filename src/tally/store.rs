@@ -27,7 +27,7 @@ const ADD_SQLITE: &str = "INSERT INTO tally
            value ->> '$.n[0]', value ->> '$.n[1]', value ->> '$.n[2]', value ->> '$.n[3]', value ->> '$.n[4]', value ->> '$.n[5]',
            value ->> '$.n[6]', value ->> '$.n[7]', value ->> '$.n[8]', value ->> '$.n[9]', value ->> '$.n[10]',
            value ->> 'comments', value ->> 'delivered', value ->> 'answered'
-    FROM json_each($1) WHERE true
+    FROM jsonb_each($1) WHERE true
     ON CONFLICT (survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product) DO UPDATE SET
         n0 = tally.n0 + excluded.n0, n1 = tally.n1 + excluded.n1, n2 = tally.n2 + excluded.n2, n3 = tally.n3 + excluded.n3,
         n4 = tally.n4 + excluded.n4, n5 = tally.n5 + excluded.n5, n6 = tally.n6 + excluded.n6, n7 = tally.n7 + excluded.n7,

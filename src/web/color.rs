@@ -6,8 +6,9 @@ use std::fmt;
 const OURS: Color = Color(0x0b, 0x6e, 0x4f);
 const BLACK: Color = Color(0, 0, 0);
 const WHITE: Color = Color(0xff, 0xff, 0xff);
-/// `--card` of base.css in the dark.
-const DARK_CARD: Color = Color(0x1b, 0x1f, 0x1d);
+/// The grounds that text in the brand's colour stands on, the harder ones of base.css: `--wash` in the light and in the dark.
+const LIGHT_GROUND: Color = Color(0xf5, 0xf8, 0xf6);
+const DARK_GROUND: Color = Color(0x25, 0x2a, 0x28);
 /// The least contrast of text with its ground (WCAG 2.2, 1.4.3).
 const READABLE: f64 = 4.5;
 
@@ -76,7 +77,7 @@ impl Palette {
     pub fn of(brand: &str) -> Self {
         let brand = Color::parse(brand).unwrap_or(OURS);
         let on_brand = if brand.contrast(WHITE) >= brand.contrast(BLACK) { WHITE } else { BLACK };
-        Self { brand, on_brand, accent: brand.readable_on(WHITE, BLACK), accent_dark: brand.readable_on(DARK_CARD, WHITE) }
+        Self { brand, on_brand, accent: brand.readable_on(LIGHT_GROUND, BLACK), accent_dark: brand.readable_on(DARK_GROUND, WHITE) }
     }
 
     /// The brand's colour, as a ground.
@@ -116,7 +117,7 @@ impl Default for Palette {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLACK, Color, DARK_CARD, OURS, Palette, READABLE, WHITE};
+    use super::{BLACK, Color, DARK_GROUND, LIGHT_GROUND, OURS, Palette, READABLE, WHITE};
 
     #[test]
     fn contrast_follows_the_standard() {
@@ -134,8 +135,11 @@ mod tests {
                     let brand = Color(red, green, blue);
                     let palette = Palette::of(&brand.to_string());
                     assert!(palette.brand == brand && brand.contrast(palette.on_brand) >= READABLE, "text on {brand}");
-                    assert!(palette.accent.contrast(WHITE) >= READABLE, "{brand} on white");
-                    assert!(palette.accent_dark.contrast(DARK_CARD) >= READABLE, "{brand} in the dark");
+                    assert!(
+                        palette.accent.contrast(LIGHT_GROUND) >= READABLE && palette.accent.contrast(WHITE) >= READABLE,
+                        "{brand} in the light"
+                    );
+                    assert!(palette.accent_dark.contrast(DARK_GROUND) >= READABLE, "{brand} in the dark");
                 }
             }
         }
