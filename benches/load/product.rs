@@ -24,6 +24,8 @@ pub async fn start(place: &Place, vote_batch: usize) -> Result<Process> {
     let command = |address: SocketAddr| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nabz"));
         command.current_dir(&place.folder).env_clear().envs([
+            // Connections are opened before they are used: the generator is no slow client.
+            ("NABZ__SERVER__HEAD_TIMEOUT_MS", "600000".to_owned()),
             ("NABZ__DATA_DIR", place.folder.display().to_string()),
             ("NABZ__DATABASE__URL", place.url.clone()),
             ("NABZ__DATABASE__VOTE_BATCH", vote_batch.to_string()),
