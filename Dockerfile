@@ -16,6 +16,7 @@ WORKDIR /build
 
 # The dependencies are a layer of their own: they are built again only when Cargo.lock changes.
 # (Cargo.toml names the benchmark, and cargo wants to see it.)
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY benches benches
 RUN mkdir src \

@@ -8,7 +8,6 @@ use clap::{Parser, Subcommand, ValueEnum};
 use nabz::app::{App, Parts, check, data, keys, process};
 use nabz::config::{self, Config};
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,10 +1,12 @@
 //! Who is told that something committed: this process at once, other nodes by LISTEN/NOTIFY on PostgreSQL.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -14,6 +16,8 @@ use super::{Db, Engine};
 const CAPACITY: usize = 1024;
 const CHANNEL: &str = "nabz_changes";
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+/// Other nodes are told at once, and then at most this often: each NOTIFY is a commit, beside those of the votes.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Something that others keep a copy of, or wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,15 +58,16 @@ impl Change {
 pub struct Changes {
     node: Uuid,
     local: broadcast::Sender<Change>,
-    /// What this node committed, for the task that tells the other nodes.
-    outward: broadcast::Sender<Change>,
+    /// What other nodes are still to be told, each change once.
+    outward: Mutex<HashSet<Change>>,
+    is_waiting: Notify,
 }
 
 impl Changes {
     /// A list for the node of this id.
     #[must_use]
     pub fn new(node: Uuid) -> Self {
-        Self { node, local: broadcast::channel(CAPACITY).0, outward: broadcast::channel(CAPACITY).0 }
+        Self { node, local: broadcast::channel(CAPACITY).0, outward: Mutex::default(), is_waiting: Notify::new() }
     }
 
     /// Everything told from now on. A receiver that lags is told so and must look at the database itself.
@@ -74,7 +79,12 @@ impl Changes {
     pub(super) fn tell(&self, change: Change) {
         // Nobody listening is no error.
         let _ = self.local.send(change);
-        let _ = self.outward.send(change);
+        self.outward.lock().unwrap_or_else(PoisonError::into_inner).insert(change);
+        self.is_waiting.notify_one();
+    }
+
+    fn take_outward(&self) -> Vec<Change> {
+        self.outward.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
     }
 }
 
@@ -88,22 +98,19 @@ pub async fn relay(db: Db, stop: CancellationToken) {
 }
 
 async fn send(pool: &PgPool, changes: &Changes, stop: &CancellationToken) {
-    let mut outward = changes.outward.subscribe();
-    let mut batch: Vec<Change> = Vec::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            change = outward.recv() => batch.extend(change.ok()),
+            () = changes.is_waiting.notified() => {}
         }
-        while let Ok(change) = outward.try_recv() {
-            if !batch.contains(&change) {
-                batch.push(change);
-            }
-        }
-        let payloads: Vec<String> = batch.drain(..).map(|change| change.to_payload(changes.node)).collect();
+        let payloads: Vec<String> = changes.take_outward().into_iter().map(|change| change.to_payload(changes.node)).collect();
         let told = sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::text[]) AS t(payload)").bind(CHANNEL).bind(&payloads);
         if let Err(error) = told.execute(pool).await {
             tracing::warn!(%error, "other nodes could not be told of a change");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TELL_EVERY) => {}
         }
     }
 }

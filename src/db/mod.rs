@@ -5,6 +5,7 @@ mod id;
 mod json;
 pub mod open;
 pub mod text;
+mod writer;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use sqlx::{Error, FromRow};
 pub(crate) use text::text_enum;
 
 use self::changes::{Change, Changes};
+use self::writer::{Write, Writer};
 
 /// What a store answers.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -55,11 +57,11 @@ macro_rules! on_engine {
 }
 pub(crate) use on_engine;
 
-/// SQLite's two pools: many readers, one writer.
+/// SQLite: many readers, one writer.
 #[derive(Debug, Clone)]
 pub struct SqlitePools {
     read: SqlitePool,
-    write: SqlitePool,
+    write: Writer,
 }
 
 /// The database.
@@ -87,7 +89,7 @@ impl Db {
     /// When no connection is free in time or the database is out of reach.
     pub async fn begin(&self) -> Result<Tx> {
         let transaction = match &self.pools {
-            Engine::Sqlite(pools) => Engine::Sqlite(pools.write.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Sqlite(pools) => Engine::Sqlite(pools.write.begin().await?),
             Engine::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
         Ok(Tx { transaction, announced: Vec::new(), changes: Arc::clone(&self.changes) })
@@ -136,7 +138,7 @@ impl Session for Read {
 /// A transaction; dropped without [`Tx::commit`] it rolls back.
 #[derive(Debug)]
 pub struct Tx {
-    transaction: Engine<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>,
+    transaction: Engine<Write, Transaction<'static, Postgres>>,
     announced: Vec<Change>,
     changes: Arc<Changes>,
 }
@@ -144,7 +146,7 @@ pub struct Tx {
 impl Session for Tx {
     fn connection(&mut self) -> Engine<&mut SqliteConnection, &mut PgConnection> {
         match &mut self.transaction {
-            Engine::Sqlite(transaction) => Engine::Sqlite(&mut *transaction),
+            Engine::Sqlite(write) => Engine::Sqlite(&mut *write),
             Engine::Postgres(transaction) => Engine::Postgres(&mut *transaction),
         }
     }
@@ -164,7 +166,7 @@ impl Tx {
     /// When the commit fails: nothing of the transaction may be acknowledged then.
     pub async fn commit(self) -> Result<()> {
         match self.transaction {
-            Engine::Sqlite(transaction) => transaction.commit().await?,
+            Engine::Sqlite(write) => write.commit().await?,
             Engine::Postgres(transaction) => transaction.commit().await?,
         }
         for change in self.announced {

@@ -9,10 +9,11 @@ use anyhow::{Context, anyhow, bail};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, PgConnection, PgPool, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, SqliteConnection};
 use uuid::Uuid;
 
 use super::changes::Changes;
+use super::writer::Writer;
 use super::{Db, Engine, SqlitePools};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -51,8 +52,7 @@ impl Db {
     pub async fn check(&self) -> anyhow::Result<()> {
         match &self.pools {
             Engine::Sqlite(pools) => {
-                let tx = pools.write.begin_with("BEGIN IMMEDIATE").await?;
-                tx.rollback().await?;
+                drop(pools.write.begin().await?);
                 let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations").fetch_one(&pools.read).await?;
                 same_count(applied, &SQLITE)
             }
@@ -106,18 +106,11 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         // A batch of rows crosses from the SQLite thread at once, not one by one.
         .row_buffer_size(1024)
         .pragma("temp_store", "memory");
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(options.clone())
-        .await
-        .map_err(explain)?;
-    check_sqlite(&write).await?;
-    SQLITE.run(&write).await.map_err(|error| explain_migration(&format!("the database file {}", path.display()), error))?;
+    // What one batch touches stays in memory, and pages that many batches write reach the file once.
+    let writer = options.clone().pragma("cache_size", "-16384").pragma("wal_autocheckpoint", "4096");
+    let mut write = SqliteConnection::connect_with(&writer).await.map_err(explain)?;
+    check_sqlite(&mut write).await?;
+    SQLITE.run(&mut write).await.map_err(|error| explain_migration(&format!("the database file {}", path.display()), error))?;
     let read = SqlitePoolOptions::new()
         .max_connections(readers)
         .idle_timeout(None)
@@ -127,19 +120,19 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         .connect_with(options.pragma("query_only", "on"))
         .await
         .map_err(explain)?;
-    Ok(SqlitePools { read, write })
+    Ok(SqlitePools { read, write: Writer::new(write, ACQUIRE_TIMEOUT) })
 }
 
 /// Refuses an SQLite that could lose an acknowledged answer.
-async fn check_sqlite(pool: &SqlitePool) -> anyhow::Result<()> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+async fn check_sqlite(connection: &mut SqliteConnection) -> anyhow::Result<()> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
     let numbers: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
     match numbers.as_slice() {
         [major, minor, patch, ..] if (*major, *minor, *patch) >= SQLITE_AT_LEAST => {}
         _ => bail!("SQLite {version} is too old: 3.51.3 or newer is needed"),
     }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await?;
     if journal != "wal" || synchronous != 2 {
         bail!("SQLite does not keep WAL and synchronous=FULL on this file system (it says {journal}, {synchronous}); use a local disk");
     }

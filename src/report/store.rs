@@ -128,7 +128,7 @@ pub async fn add_up(session: &mut impl Session, range: Range<'_>, by: Option<By>
 }
 
 const AGENTS_SQLITE: &str = "SELECT agent_key, name FROM agent WHERE agent_key IN (SELECT value FROM json_each($1))";
-const AGENTS_POSTGRES: &str = "SELECT agent_key, name FROM agent WHERE agent_key IN (SELECT json_array_elements_text($1::json))";
+const AGENTS_POSTGRES: &str = "SELECT agent_key, name FROM agent WHERE agent_key = ANY (ARRAY(SELECT json_array_elements_text($1::json)))";
 
 /// The latest names of agents by key; a key without a name is left out.
 ///

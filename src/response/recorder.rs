@@ -228,9 +228,7 @@ impl Batch {
         if self.rows.is_empty() {
             return Ok(());
         }
-        responses::upsert(tx, &self.rows.values().collect::<Vec<_>>()).await?;
-        responses::append_versions(tx, &self.versions).await?;
-        responses::mark_answered(tx, &self.answered).await?;
+        responses::store(tx, &self.rows.values().collect::<Vec<_>>(), &self.versions, &self.answered).await?;
         tally::store::add(tx, &self.counts).await
     }
 }

@@ -1,4 +1,4 @@
-//! The only SQL about responses that writes: one statement for each table and batch, whatever the number of votes.
+//! The only SQL about responses that writes: as many statements for a batch as for one vote.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -99,24 +99,29 @@ impl From<BallotRow> for Found {
 }
 
 macro_rules! ballots {
-    ($ids:literal, $lock:literal) => {
+    ($ids:literal, $response:literal, $lock:literal) => {
         concat!(
             "SELECT invitation.id, invitation.survey_id, invitation.interaction_id, invitation.state, invitation.expires_at, invitation.locale,
                  invitation.sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint, interaction.source_id,
                  interaction.segment, interaction.product, interaction.tags, response.id AS response_id, response.raw, response.score, response.comment,
                  response.consent, response.day, response.version_count, response.form_at, response.first_answered_at, response.excluded
-             FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN response ON response.invitation_id = invitation.id
-             WHERE invitation.id IN (",
+             FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN ",
+            $response,
+            " WHERE invitation.id ",
             $ids,
-            ") ",
             $lock
         )
     };
 }
-const BALLOTS_SQLITE: &str = ballots!("SELECT unhex(value) FROM json_each($1)", "");
-// Two nodes take the same invitations in the same order, so that neither waits for the other crosswise.
-const BALLOTS_POSTGRES: &str =
-    ballots!("SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)", "ORDER BY invitation.id FOR UPDATE OF invitation");
+const BALLOTS_SQLITE: &str =
+    ballots!("IN (SELECT unhex(value) FROM json_each($1))", "response ON response.invitation_id = invitation.id", "");
+// An array is looked up by index whatever PostgreSQL believes of the table's size, and LATERAL keeps it from reading all responses: a plan made
+// while there were few is kept when there are many. Two nodes lock in the same order, so that neither waits for the other crosswise.
+const BALLOTS_POSTGRES: &str = ballots!(
+    "= ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))",
+    "LATERAL (SELECT * FROM response WHERE response.invitation_id = invitation.id LIMIT 1) AS response ON true",
+    " ORDER BY invitation.id FOR UPDATE OF invitation"
+);
 
 /// The ballots of these invitations, locked until the transaction ends.
 ///
@@ -186,36 +191,6 @@ impl Row {
     }
 }
 
-const UPSERT_SQLITE: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
-        day, version_count, form_at, first_answered_at, answered_at)
-    SELECT unhex(value ->> 'id'), unhex(value ->> 'survey'), unhex(value ->> 'interaction'), unhex(value ->> 'invitation'), value ->> 'raw', value ->> 'score',
-        value ->> 'comment', value ->> 'consent', value ->> 'locale', value ->> 'via', $2, false, value ->> 'day', value ->> 'versions', value ->> 'form_at',
-        value ->> 'first', value ->> 'now'
-    FROM jsonb_each($1) WHERE true
-    ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
-        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
-
-const UPSERT_POSTGRES: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
-        day, version_count, form_at, first_answered_at, answered_at)
-    SELECT id, survey, interaction, invitation, raw, score, comment, consent, locale, via, $2, false, day, versions, form_at, first, now
-    FROM json_to_recordset($1::json) AS r (id uuid, survey uuid, interaction uuid, invitation uuid, raw smallint, score smallint, comment text, consent boolean,
-        locale text, via text, day integer, versions integer, form_at bigint, first bigint, now bigint)
-    ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
-        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
-
-/// Stores answers as they are now.
-///
-/// # Errors
-/// When the database cannot store them.
-pub async fn upsert(tx: &mut Tx, rows: &[&Row]) -> Result<()> {
-    let sql = tx.pick(UPSERT_SQLITE, UPSERT_POSTGRES);
-    let json = to_json(&rows)?;
-    on_engine!(tx, |conn| {
-        sqlx::query(sql).bind(json).bind(Status::New).execute(conn).await?;
-    });
-    Ok(())
-}
-
 /// One version of an answer as both engines read it from JSON.
 #[derive(Debug, Serialize)]
 pub struct Version {
@@ -244,46 +219,43 @@ impl Version {
     }
 }
 
-const APPEND_SQLITE: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
+// Three statements in one text on SQLite and in one statement on PostgreSQL: the way to a database is longer than its work.
+const STORE_SQLITE: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
+        day, version_count, form_at, first_answered_at, answered_at)
+    SELECT unhex(value ->> 'id'), unhex(value ->> 'survey'), unhex(value ->> 'interaction'), unhex(value ->> 'invitation'), value ->> 'raw', value ->> 'score',
+        value ->> 'comment', value ->> 'consent', value ->> 'locale', value ->> 'via', $4, false, value ->> 'day', value ->> 'versions', value ->> 'form_at',
+        value ->> 'first', value ->> 'now'
+    FROM jsonb_each($1) WHERE true
+    ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
+        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at;
+    INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
     SELECT unhex(value ->> 'response'), value ->> 'number', value ->> 'raw', value ->> 'comment', value ->> 'consent', value ->> 'evidence', value ->> 'now'
-    FROM jsonb_each($1)";
+    FROM jsonb_each($2);
+    UPDATE invitation SET state = 'answered' WHERE id IN (SELECT unhex(value) FROM json_each($3))";
 
-const APPEND_POSTGRES: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
-    SELECT response, number, raw, comment, consent, evidence, now
-    FROM json_to_recordset($1::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, now bigint)";
+const STORE_POSTGRES: &str = "WITH stored AS (
+        INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
+            day, version_count, form_at, first_answered_at, answered_at)
+        SELECT id, survey, interaction, invitation, raw, score, comment, consent, locale, via, $4, false, day, versions, form_at, first, now
+        FROM json_to_recordset($1::json) AS r (id uuid, survey uuid, interaction uuid, invitation uuid, raw smallint, score smallint, comment text,
+            consent boolean, locale text, via text, day integer, versions integer, form_at bigint, first bigint, now bigint)
+        ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
+            version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at),
+    appended AS (
+        INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
+        SELECT response, number, raw, comment, consent, evidence, now
+        FROM json_to_recordset($2::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, now bigint))
+    UPDATE invitation SET state = 'answered' WHERE id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($3::json)))";
 
-/// Appends versions.
+/// Stores answers as they are now, appends their versions, and writes down which invitations were answered.
 ///
 /// # Errors
 /// When the database cannot store them.
-pub async fn append_versions(tx: &mut Tx, versions: &[Version]) -> Result<()> {
-    if versions.is_empty() {
-        return Ok(());
-    }
-    let sql = tx.pick(APPEND_SQLITE, APPEND_POSTGRES);
-    let json = to_json(&versions)?;
+pub async fn store(tx: &mut Tx, rows: &[&Row], versions: &[Version], answered: &[InvitationId]) -> Result<()> {
+    let sql = tx.pick(STORE_SQLITE, STORE_POSTGRES);
+    let (rows, versions, answered) = (to_json(&rows)?, to_json(&versions)?, hex_list(answered.iter().map(|id| id.0))?);
     on_engine!(tx, |conn| {
-        sqlx::query(sql).bind(json).execute(conn).await?;
-    });
-    Ok(())
-}
-
-const ANSWERED_SQLITE: &str = "UPDATE invitation SET state = 'answered' WHERE id IN (SELECT unhex(value) FROM json_each($1))";
-const ANSWERED_POSTGRES: &str =
-    "UPDATE invitation SET state = 'answered' WHERE id IN (SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json))";
-
-/// Writes down that invitations were answered.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn mark_answered(tx: &mut Tx, ids: &[InvitationId]) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let sql = tx.pick(ANSWERED_SQLITE, ANSWERED_POSTGRES);
-    let json = hex_list(ids.iter().map(|id| id.0))?;
-    on_engine!(tx, |conn| {
-        sqlx::query(sql).bind(json).execute(conn).await?;
+        sqlx::query(sql).bind(rows).bind(versions).bind(answered).bind(Status::New).execute(conn).await?;
     });
     Ok(())
 }
@@ -308,7 +280,9 @@ const OPENS_SQLITE: &str =
     "UPDATE invitation SET unconfirmed_score = o.value ->> 'score', unconfirmed_at = o.value ->> 'now' FROM jsonb_each($1) AS o
     WHERE invitation.id = unhex(o.value ->> 'invitation') AND invitation.unconfirmed_at IS NULL";
 const OPENS_POSTGRES: &str = "UPDATE invitation SET unconfirmed_score = o.score, unconfirmed_at = o.now
-    FROM json_to_recordset($1::json) AS o (invitation uuid, score smallint, now bigint) WHERE invitation.id = o.invitation AND invitation.unconfirmed_at IS NULL";
+    FROM json_to_recordset($1::json) AS o (invitation uuid, score smallint, now bigint)
+    WHERE invitation.id = o.invitation AND invitation.unconfirmed_at IS NULL
+        AND invitation.id = ANY (ARRAY(SELECT CAST(value ->> 'invitation' AS uuid) FROM json_array_elements($1::json)))";
 
 /// Keeps the first opening of each link: it counts nowhere, and tells how much of the mail is scanned.
 ///

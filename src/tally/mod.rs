@@ -2,7 +2,7 @@
 
 pub mod store;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::metric::Histogram;
 use crate::survey::SurveyId;
 
 /// What an answer is grouped by, frozen as it was when the interaction closed. Empty where nothing is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Group {
     /// The agent's key.
     pub agent: String,
@@ -78,7 +78,7 @@ type Cell = (SurveyId, String, i32, Group);
 
 /// Changes of counts that are written together.
 #[derive(Debug, Default)]
-pub struct Changes(BTreeMap<Cell, Counts>);
+pub struct Changes(HashMap<Cell, Counts>);
 
 impl Changes {
     /// Adds counts to a day of a group, once for everything and once for each tag.

@@ -54,7 +54,9 @@ const ADD_POSTGRES: &str = "INSERT INTO tally
 /// # Errors
 /// When the database cannot store them.
 pub async fn add(tx: &mut Tx, changes: &Changes) -> Result<()> {
-    let rows: Vec<Row> = changes.0.iter().filter(|(_, counts)| !counts.is_zero()).map(row).collect();
+    let mut cells: Vec<_> = changes.0.iter().filter(|(_, counts)| !counts.is_zero()).collect();
+    cells.sort_unstable_by_key(|(cell, _)| *cell);
+    let rows: Vec<Row> = cells.into_iter().map(row).collect();
     if rows.is_empty() {
         return Ok(());
     }

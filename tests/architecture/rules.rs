@@ -99,8 +99,9 @@ struct Home {
     admits: fn(&str) -> bool,
 }
 
-const HOMES: [Home; 5] = [
+const HOMES: [Home; 6] = [
     Home { krate: "sqlx", place: "db/ and */store.rs", admits: |path| belongs(path, "db") || path.ends_with("/store.rs") },
+    Home { krate: "sqlx_core", place: "db/", admits: |path| belongs(path, "db") },
     Home {
         krate: "actix",
         place: "web/, */http.rs, routes.rs and app.rs",

@@ -57,8 +57,11 @@ async fn refused(on: On, statements: &[Statement]) -> Vec<String> {
         On::Sqlite => {
             let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
             for statement in meant {
-                let text = AssertSqlSafe(statement.text.clone()).into_sql_str();
-                refused.extend(explain(on, statement, (&mut connection).prepare(text).await));
+                // SQLite takes several statements in one text, and prepares the first only.
+                for part in statement.text.split(';') {
+                    let text = AssertSqlSafe(part.to_owned()).into_sql_str();
+                    refused.extend(explain(on, statement, (&mut connection).prepare(text).await));
+                }
             }
         }
         On::Postgres => {

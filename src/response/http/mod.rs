@@ -6,14 +6,19 @@ pub mod unsubscribe;
 pub mod vote;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, RETRY_AFTER};
+use actix_web::http::header::{
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::page::{Refusal, refusal};
+use super::rendered::{Fill, Rendered};
 use crate::i18n::{self, Locale, messages};
 use crate::random::Random;
 use crate::survey::Survey;
+use crate::web::gzip;
 
 /// Seconds after which a refused vote is worth another try.
 const TRY_AGAIN_S: u64 = 2;
@@ -23,8 +28,18 @@ fn csp_nonce(random: &Random) -> String {
     BASE64URL_NOPAD.encode(&random.bytes::<16>())
 }
 
+/// A page that was rendered before, with a request's own values; compressed for those who can read it.
+fn filled(request: &HttpRequest, page: &Rendered, fill: Fill<'_>) -> HttpResponse {
+    if !gzip::is_accepted(request) {
+        return private_page(200, page.fill(fill), fill.csp_nonce);
+    }
+    let mut response = private_page(200, page.fill_gzip(fill), fill.csp_nonce);
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+}
+
 /// A page that nobody may keep, frame, index or learn the address of.
-fn private_page(status: u16, page: String, csp_nonce: &str) -> HttpResponse {
+fn private_page(status: u16, page: impl Into<Bytes>, csp_nonce: &str) -> HttpResponse {
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{csp_nonce}'; script-src 'nonce-{csp_nonce}'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
@@ -34,7 +49,7 @@ fn private_page(status: u16, page: String, csp_nonce: &str) -> HttpResponse {
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header((HeaderName::from_static("x-robots-tag"), "noindex"))
-        .body(page)
+        .body(page.into())
 }
 
 fn markup(status: u16, page: impl Into<String>, csp_nonce: &str) -> HttpResponse {

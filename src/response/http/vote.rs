@@ -6,7 +6,7 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{TRY_AGAIN_S, csp_nonce, language, markup, private_page, refused};
+use super::{TRY_AGAIN_S, csp_nonce, filled, language, markup, refused};
 use crate::clock::Timestamp;
 use crate::i18n::{Locale, ascii_digits, messages};
 use crate::invitation::InvitationId;
@@ -14,9 +14,9 @@ use crate::link::{Links, Purpose};
 use crate::response::count::{self, Effect, Vote};
 use crate::response::human::{self, Signs};
 use crate::response::lookup::Lookup;
-use crate::response::page::{COMMENT_LIMIT, ConfirmView, Notice, Refusal, SurveyView, ThanksView, confirm, survey, thanks};
+use crate::response::page::{COMMENT_LIMIT, ConfirmView, Notice, Refusal, SurveyView, confirm, survey};
 use crate::response::recorder::Recorder;
-use crate::response::rendered::{Fill, Pages};
+use crate::response::rendered::{Fill, Pages, Sheet};
 use crate::survey::{Survey, cache::Cache};
 use crate::web::Context;
 use crate::web::problem::{Kind, Problem};
@@ -118,7 +118,7 @@ async fn show(request: &HttpRequest, booth: &Booth, token: &str, score: Option<i
     let nonce = booth.links.nonce(seated.id.0, now, &context.random);
     let csp_nonce = csp_nonce(&context.random);
     let fill = Fill { token, nonce: &nonce, csp_nonce: &csp_nonce };
-    private_page(200, booth.pages.survey(&seated.survey, seated.locale, chosen, fill), &csp_nonce)
+    filled(request, &booth.pages.find(&seated.survey, seated.locale, Sheet::Survey(chosen)), fill)
 }
 
 /// The fields of the survey page's form.
@@ -247,10 +247,9 @@ async fn record(
         }
         Effect::First | Effect::Changed | Effect::Confirmed | Effect::None => {
             let csp_nonce = csp_nonce(&booth.context.random);
-            let happiness = receipt.survey.public.enabled.then(|| format!("/happiness/{}", receipt.survey.slug));
             let score = receipt.survey.accepts(raw).unwrap_or_default();
-            let view = ThanksView { survey: &receipt.survey, token, csp_nonce: &csp_nonce, score, happiness: happiness.as_deref() };
-            markup(200, thanks(&view, messages(locale)), &csp_nonce)
+            let fill = Fill { token, nonce: "", csp_nonce: &csp_nonce };
+            filled(request, &booth.pages.find(&receipt.survey, locale, Sheet::Thanks(score)), fill)
         }
     }
 }

@@ -25,17 +25,22 @@ pub struct Seat {
 }
 
 macro_rules! seats {
-    ($ids:literal) => {
+    ($ids:literal, $response:literal) => {
         concat!(
             "SELECT invitation.id, invitation.survey_id, invitation.state, invitation.expires_at, invitation.locale, response.first_answered_at
-             FROM invitation LEFT JOIN response ON response.invitation_id = invitation.id WHERE invitation.id IN (",
-            $ids,
-            ")"
+             FROM invitation LEFT JOIN ",
+            $response,
+            " WHERE invitation.id ",
+            $ids
         )
     };
 }
-const SEATS_SQLITE: &str = seats!("SELECT unhex(value) FROM json_each($1)");
-const SEATS_POSTGRES: &str = seats!("SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)");
+const SEATS_SQLITE: &str = seats!("IN (SELECT unhex(value) FROM json_each($1))", "response ON response.invitation_id = invitation.id");
+// As with the ballots: by index, whatever the table's size was when the plan was made.
+const SEATS_POSTGRES: &str = seats!(
+    "= ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))",
+    "LATERAL (SELECT * FROM response WHERE response.invitation_id = invitation.id LIMIT 1) AS response ON true"
+);
 
 /// What pages need of these invitations.
 ///
