@@ -51,6 +51,8 @@ pub struct Outcome {
     pub refused: usize,
     /// Processor time of the server for each answer with status 200, in microseconds.
     pub cpu: f64,
+    /// The most MB that the server had in memory since it started.
+    pub memory: f64,
 }
 
 struct Supply {
@@ -105,7 +107,7 @@ pub async fn run(server: &Process, requests: &Requests, may: Use, load: Load) ->
     }
     let to = shares.iter().filter_map(|share| share.dry).fold(to, Instant::min);
     ensure!(to.saturating_duration_since(from) >= SHORTEST, "{} requests are too few for this server", requests.len());
-    sum(&shares, (from, to), server.cpu()?.saturating_sub(before))
+    sum(&shares, (from, to), (server.cpu()?.saturating_sub(before), server.memory()?.peak))
 }
 
 /// Sends each request once and gives what `read` makes of its answer, in the order of the requests.
@@ -176,7 +178,7 @@ async fn ask_until(mut connection: Connection, supply: Arc<Supply>, to: Instant)
     Ok(share)
 }
 
-fn sum(shares: &[Share], (from, to): (Instant, Instant), cpu: Duration) -> Result<Outcome> {
+fn sum(shares: &[Share], (from, to): (Instant, Instant), (cpu, memory): (Duration, f64)) -> Result<Outcome> {
     let all = || shares.iter().flat_map(|share| &share.accepted);
     let mut latencies: Vec<_> = all().filter(|(_, ended, _)| (from..to).contains(ended)).map(|(_, _, latency)| *latency).collect();
     latencies.sort_unstable();
@@ -187,6 +189,7 @@ fn sum(shares: &[Share], (from, to): (Instant, Instant), cpu: Duration) -> Resul
         p50: quantile(&latencies, 50)?,
         p99: quantile(&latencies, 99)?,
         accepted,
+        memory,
         refused: shares.iter().map(|share| share.refused).sum(),
     })
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::crowd::{self, Load, Outcome, Use};
 use super::database::Ground;
-use super::process::{Memory, Process};
+use super::process::Process;
 use super::product::{self, Counts};
 use super::seed::{self, Prepared};
 use super::series::Series;
@@ -82,8 +82,6 @@ pub struct Figures {
     pub start_ms: f64,
     /// MB at rest.
     pub rest: f64,
-    /// The most MB under votes.
-    pub loaded: f64,
 }
 
 /// What all measurements of one engine share.
@@ -118,7 +116,6 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
         pages: Vec::new(),
         start_ms,
         rest,
-        loaded: 0.0,
     };
     let side = Side { plan, prepared: &prepared, bare: &bare };
     for round in 0..plan.rounds {
@@ -156,24 +153,20 @@ async fn votes(ground: &mut Ground, side: &Side<'_>, round: usize, figures: &mut
             match turn {
                 Turn::Bare => votes.bare.add(&crowd::run(bare, &prepared.bare_votes, Use::Again, load).await?),
                 Turn::Batched => {
-                    let (outcome, memory) = vote(ground, prepared, BATCH, load).await?;
-                    votes.batched.add(&outcome);
-                    figures.loaded = figures.loaded.max(memory.peak);
+                    votes.batched.add(&vote(ground, prepared, BATCH, load).await?);
                 }
-                Turn::Single => votes.single.add(&vote(ground, prepared, ONE_BY_ONE, load).await?.0),
+                Turn::Single => votes.single.add(&vote(ground, prepared, ONE_BY_ONE, load).await?),
             }
         }
     }
     for (connections, series) in [(OVERLOAD, &mut figures.overload), (FLOOD, &mut figures.flood)] {
-        let (outcome, memory) = vote(ground, prepared, BATCH, plan.load(connections)).await?;
-        series.add(&outcome);
-        figures.loaded = figures.loaded.max(memory.peak);
+        series.add(&vote(ground, prepared, BATCH, plan.load(connections)).await?);
     }
     Ok(())
 }
 
 /// Votes on a fresh copy of what is prepared, and checks that what was accepted is what is counted.
-async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load: Load) -> Result<(Outcome, Memory)> {
+async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load: Load) -> Result<Outcome> {
     let place = ground.copy(&prepared.place).await?;
     let server = product::start(&place, vote_batch).await?;
     let before = product::counts(server.address).await?;
@@ -184,10 +177,9 @@ async fn vote(ground: &mut Ground, prepared: &Prepared, vote_batch: usize, load:
         *expected.entry(seed::score(*link)).or_default() += 1;
     }
     check(&expected, &after)?;
-    let memory = server.memory()?;
     server.stop().await?;
     ground.remove(place).await?;
-    Ok((outcome, memory))
+    Ok(outcome)
 }
 
 fn check(expected: &Counts, counted: &Counts) -> Result<()> {

@@ -13,12 +13,14 @@ struct Sample {
     p99: f64,
     cpu: f64,
     refused: usize,
+    memory: f64,
 }
 
 impl Series {
     /// Adds the next round.
     pub fn add(&mut self, outcome: &Outcome) {
-        self.0.push(Sample { rate: outcome.rate, p50: outcome.p50, p99: outcome.p99, cpu: outcome.cpu, refused: outcome.refused });
+        let &Outcome { rate, p50, p99, cpu, refused, memory, .. } = outcome;
+        self.0.push(Sample { rate, p50, p99, cpu, refused, memory });
     }
 
     /// Answers in a second.
@@ -39,6 +41,11 @@ impl Series {
     /// Microseconds of the server's processor time for one answer.
     pub fn cpu(&self) -> f64 {
         self.median(|sample| sample.cpu)
+    }
+
+    /// The most MB that the server ever had in memory by the end of a round.
+    pub fn memory(&self) -> f64 {
+        self.0.iter().map(|sample| sample.memory).fold(0.0, f64::max)
     }
 
     /// Answers of 503 in all rounds.
