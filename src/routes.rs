@@ -49,11 +49,15 @@ fn customers(config: &mut ServiceConfig) {
 fn programs(config: &mut ServiceConfig) {
     config
         .service(at("/hooks/{source_id}", vec![get(interactions::look), post(interactions::hook)]).app_data(PayloadConfig::new(HOOK_BODY)))
+        .service(
+            at("/hooks/{source_id}/{secret}", vec![get(interactions::look), post(interactions::hook)])
+                .app_data(PayloadConfig::new(HOOK_BODY)),
+        )
         .service(at("/api/v1/surveys", vec![get(surveys::list), post(surveys::create)]))
         .service(at("/api/v1/surveys/{slug}", vec![get(surveys::show), patch(surveys::change)]))
         .service(at("/api/v1/surveys/{slug}/archive", vec![post(surveys::archive)]))
         .service(at("/api/v1/sources", vec![get(sources::index), post(sources::create)]))
-        .service(at("/api/v1/sources/{id}", vec![delete(sources::delete)]))
+        .service(at("/api/v1/sources/{id}", vec![get(sources::show), delete(sources::delete)]))
         .service(at("/api/v1/interactions", vec![post(interactions::create)]))
         .service(at("/api/v1/responses", vec![get(responses::index)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
@@ -71,7 +75,7 @@ fn programs(config: &mut ServiceConfig) {
     modifiers(&Security, &Names),
     paths(
         surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
-        sources::index, sources::create, sources::delete,
+        sources::index, sources::create, sources::show, sources::delete,
         interactions::hook, interactions::create,
         responses::index, responses::show, change::change,
         reports::breakdown,

@@ -3,12 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::setup::Setup;
 use super::{SECRET_PURPOSE, Source, SourceId, SourceKind, store, verify};
 use crate::clock::Timestamp;
+use crate::random::Random;
 use crate::survey::{self, Survey};
 use crate::web::auth::Admin;
 use crate::web::body::Body;
@@ -99,13 +101,22 @@ fn check(draft: &SourceDraft, context: &Context) -> Result<String, Problem> {
         return Err(Problem::field("name", "must be 1 to 200 characters without line breaks"));
     }
     let Some(secret) = &draft.secret else {
-        return Ok(format!("whsec_{}", BASE64.encode(&context.random.bytes::<32>())));
+        return Ok(fresh_secret(draft.kind, &context.random));
     };
-    let is_readable = draft.kind != SourceKind::Standard || verify::standard_key(secret).is_some();
+    let is_readable = !draft.kind.speaks_standard_webhooks() || verify::standard_key(secret).is_some();
     if !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) || !is_readable {
         return Err(Problem::field("secret", "must have 8 to 500 characters, and base64 behind whsec_"));
     }
     Ok(secret.clone())
+}
+
+/// A secret that fits everywhere its system can put it: in an address, and in the 40 characters that some allow.
+fn fresh_secret(kind: SourceKind, random: &Random) -> String {
+    if kind.speaks_standard_webhooks() {
+        format!("whsec_{}", BASE64.encode(&random.bytes::<32>()))
+    } else {
+        BASE64URL_NOPAD.encode(&random.bytes::<24>())
+    }
 }
 
 /// List sources
@@ -121,6 +132,27 @@ pub(crate) async fn index(_: Admin, context: Data<Context>, query: Query<ListQue
         items.push(SourceBody::new(source, survey.map(|survey| survey.slug).unwrap_or_default(), None, &context));
     }
     Ok(Json(Page { items, next: found.next }))
+}
+
+/// A source with the way to connect it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SourceDetail {
+    /// The source.
+    #[serde(flatten)]
+    source: SourceBody,
+    /// What its admin does in the help desk.
+    setup: Setup,
+}
+
+/// Show a source, with the steps that connect it and the body to paste
+#[utoipa::path(get, path = "/api/v1/sources/{id}", tag = "Sources", params(("id" = SourceId, Path)), security(("key" = [])),
+    responses((status = 200, body = SourceDetail), (status = 404, body = ProblemBody)))]
+pub(crate) async fn show(_: Admin, context: Data<Context>, id: Path<SourceId>) -> Result<Json<SourceDetail>, Problem> {
+    let mut read = context.db.read().await?;
+    let source = store::find(&mut read, *id).await?.ok_or_else(|| Problem::not_found("source"))?;
+    let survey = survey::store::find(&mut read, source.survey_id).await?;
+    let source = SourceBody::new(source, survey.map(|survey| survey.slug).unwrap_or_default(), None, &context);
+    Ok(Json(SourceDetail { setup: source.kind.setup(&source.hook_url), source }))
 }
 
 /// Disconnect a source; what it brought stays

@@ -29,14 +29,22 @@ fn from_text(text: &str) -> Option<Timestamp> {
     if let Ok(at) = Timestamp::parse(text) {
         return Some(at);
     }
-    let number = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")).unwrap_or(text);
-    if let Ok(number) = number.parse::<f64>() {
+    if let Some(millis) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
+        return without_offset(millis).parse().ok().map(Timestamp::from_millis);
+    }
+    if let Ok(number) = text.parse::<f64>() {
         return from_number(number);
     }
     let with_offset = WITH_OFFSET.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()).map(|at| at.timestamp_millis());
     let without =
         || WITHOUT_OFFSET.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(|at| at.and_utc().timestamp_millis());
     with_offset.or_else(without).map(Timestamp::from_millis)
+}
+
+/// `/Date(ms-0700)/` counts from 1970 in UTC all the same; the offset only says how to show it.
+fn without_offset(number: &str) -> &str {
+    let sign = number.rfind(['+', '-']).filter(|at| *at > 0);
+    sign.and_then(|at| number.get(..at)).unwrap_or(number)
 }
 
 fn from_number(number: f64) -> Option<Timestamp> {
@@ -66,6 +74,8 @@ mod tests {
             (json!(1_768_472_998_000_i64), "2026-01-15T10:29:58.000Z"),
             (json!("1768472998000"), "2026-01-15T10:29:58.000Z"),
             (json!("/Date(1768472998000)/"), "2026-01-15T10:29:58.000Z"),
+            (json!("/Date(1768472998000-0700)/"), "2026-01-15T10:29:58.000Z"),
+            (json!("/Date(-86400000)/"), "1969-12-31T00:00:00.000Z"),
         ] {
             assert_eq!(read(&sent).map(|at| at.to_string()).as_deref(), Some(meant), "{sent}");
         }

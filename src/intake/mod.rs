@@ -2,21 +2,39 @@
 
 pub mod address;
 pub mod instant;
+mod interaction;
 pub mod reading;
-pub mod standard;
+pub mod setup;
 pub mod store;
 pub mod verify;
-pub mod zendesk;
 
 pub mod http;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+pub mod chatwoot;
+pub mod crisp;
+pub mod dynamics365;
+pub mod freescout;
+pub mod front;
+pub mod gitlab;
+pub mod gorgias;
+pub mod help_scout;
+pub mod hubspot;
+pub mod intercom;
+pub mod jira;
+pub mod liveagent;
+pub mod standard;
+pub mod zammad;
+pub mod zendesk;
 
+use serde_json::Value;
+
+pub use self::interaction::{Agent, Customer, Interaction, Ticket};
+use self::interaction::{LONGEST_ID, tidy_text};
+use self::reading::Unreadable;
+use self::verify::Refusal;
 use crate::clock::Timestamp;
 use crate::db::{id, text_enum};
 use crate::survey::SurveyId;
-use crate::web::problem::FieldError;
 
 id! {
     /// The id of a source.
@@ -30,6 +48,40 @@ text_enum! {
         Standard = "standard",
         /// Zendesk triggers.
         Zendesk = "zendesk",
+        /// Freshdesk automation rules.
+        Freshdesk = "freshdesk",
+        /// Help Scout.
+        HelpScout = "help_scout",
+        /// `LiveAgent` rules.
+        LiveAgent = "liveagent",
+        /// Dynamics 365: Dataverse webhooks and Power Automate.
+        Dynamics365 = "dynamics365",
+        /// `DanaDesk`.
+        DanaDesk = "danadesk",
+        /// Intercom.
+        Intercom = "intercom",
+        /// Zammad.
+        Zammad = "zammad",
+        /// Chatwoot.
+        Chatwoot = "chatwoot",
+        /// `FreeScout` with its API and webhooks module.
+        FreeScout = "freescout",
+        /// Gorgias HTTP integrations.
+        Gorgias = "gorgias",
+        /// `HubSpot` app webhooks.
+        HubSpot = "hubspot",
+        /// Jira and Jira Service Management: system webhooks and automation.
+        Jira = "jira",
+        /// Front: application and rule webhooks.
+        Front = "front",
+        /// GitLab service desk.
+        GitLab = "gitlab",
+        /// osTicket with a plugin that speaks Standard Webhooks.
+        OsTicket = "osticket",
+        /// Kayako automation endpoints.
+        Kayako = "kayako",
+        /// Crisp.
+        Crisp = "crisp",
     }
 }
 
@@ -69,6 +121,10 @@ pub struct Delivery<'a> {
     pub secret: &'a str,
     /// Finds a header by its name in lower case.
     pub headers: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// The whole public address that it was sent to, as one system signs it.
+    pub url: &'a str,
+    /// What the address carries besides the source: `?code=` and the segment behind it.
+    pub carried: &'a [&'a str],
     /// The raw bytes: a signature covers exactly these.
     pub body: &'a [u8],
     /// The instant of its arrival.
@@ -79,12 +135,29 @@ impl<'a> Delivery<'a> {
     fn header(&self, name: &str) -> Option<&'a str> {
         (self.headers)(name)
     }
+
+    fn needed(&self, name: &'static str) -> Result<&'a str, Refusal> {
+        self.header(name).ok_or(Refusal::Missing(name))
+    }
+
+    /// Believes a delivery that carries the secret itself, in one of the four places that such systems can put it.
+    fn shared(&self) -> Result<(), Refusal> {
+        let password = self.header("authorization").and_then(verify::basic_password);
+        let sent = self.header("x-webhook-secret").into_iter().chain(password.as_deref()).chain(self.carried.iter().copied());
+        verify::shared(self.secret, sent)
+    }
+
+    /// A repetition is known by this header.
+    fn proof(&self, header: &str) -> Proof {
+        Proof { delivery_key: self.header(header).filter(|key| !key.is_empty()).map(ToOwned::to_owned) }
+    }
 }
 
 /// What a believed delivery says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// The sender's id of this delivery, the same when it delivers again; `None` where a system has none.
+    /// The sender's id of this delivery, the same when it delivers again; `None` where a system has none, and a repetition is known by
+    /// the ticket and the instant of its closing.
     pub delivery_key: Option<String>,
 }
 
@@ -93,102 +166,64 @@ impl SourceKind {
     ///
     /// # Errors
     /// Says which header is missing or what does not fit.
-    pub fn verify(self, delivery: &Delivery<'_>) -> Result<Proof, verify::Refusal> {
+    pub fn verify(self, delivery: &Delivery<'_>) -> Result<Proof, Refusal> {
         match self {
-            Self::Standard => standard::verify(delivery),
+            Self::Standard | Self::OsTicket => standard::verify(delivery),
             Self::Zendesk => zendesk::verify(delivery),
+            Self::Freshdesk | Self::LiveAgent | Self::Dynamics365 | Self::DanaDesk | Self::Gorgias | Self::Kayako => {
+                delivery.shared().map(|()| Proof::default())
+            }
+            Self::HelpScout => help_scout::verify(delivery),
+            Self::Intercom => intercom::verify(delivery),
+            Self::Zammad => zammad::verify(delivery),
+            Self::Chatwoot => chatwoot::verify(delivery),
+            Self::FreeScout => freescout::verify(delivery),
+            Self::HubSpot => hubspot::verify(delivery),
+            Self::Jira => jira::verify(delivery),
+            Self::Front => front::verify(delivery),
+            Self::GitLab => gitlab::verify(delivery),
+            Self::Crisp => crisp::verify(delivery),
         }
+    }
+
+    /// The answer that Front waits for before it saves a hook; nothing is stored for it.
+    #[must_use]
+    pub fn challenge(self, delivery: &Delivery<'_>) -> Option<String> {
+        let challenge = delivery.header("x-front-challenge").filter(|_| self == Self::Front)?;
+        Some(challenge.to_owned()).filter(|challenge| challenge.len() <= LONGEST_ID)
+    }
+
+    /// Whether a secret is base64 behind `whsec_`.
+    #[must_use]
+    pub const fn speaks_standard_webhooks(self) -> bool {
+        matches!(self, Self::Standard | Self::OsTicket | Self::GitLab)
     }
 
     /// What an event of this kind means.
     ///
     /// # Errors
     /// When it is not of the shape that this kind sends.
-    pub fn read(self, event: &serde_json::Value) -> Result<Event, reading::Unreadable> {
-        match self {
-            Self::Standard | Self::Zendesk => reading::event(event),
+    pub fn read(self, event: &Value) -> Result<Event, Unreadable> {
+        let mut read = match self {
+            Self::Standard | Self::Zendesk | Self::Freshdesk | Self::DanaDesk | Self::OsTicket | Self::Kayako => reading::event(event),
+            Self::LiveAgent => liveagent::read(event),
+            Self::Gorgias => gorgias::read(event),
+            Self::Dynamics365 => dynamics365::read(event),
+            Self::HelpScout => help_scout::read(event),
+            Self::FreeScout => freescout::read(event),
+            Self::Intercom => intercom::read(event),
+            Self::Zammad => zammad::read(event),
+            Self::Chatwoot => chatwoot::read(event),
+            Self::HubSpot => hubspot::read(event),
+            Self::Jira => jira::read(event),
+            Self::Front => front::read(event),
+            Self::GitLab => gitlab::read(event),
+            Self::Crisp => crisp::read(event),
+        }?;
+        if let Event::Closed(interaction) = &mut read {
+            interaction.tidy();
         }
-    }
-}
-
-/// What happened between a customer and the team.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Interaction {
-    /// The ticket, conversation or order.
-    pub ticket: Ticket,
-    /// Who is asked.
-    pub customer: Customer,
-    /// Who helped.
-    pub agent: Agent,
-    /// The team that helped.
-    pub team: Option<String>,
-    /// The channel of the conversation.
-    pub channel: Option<String>,
-    /// Free marks, up to 50.
-    pub tags: Vec<String>,
-    /// What was interacted with, such as support or checkout.
-    pub touchpoint: Option<String>,
-    /// The customer's segment.
-    pub segment: Option<String>,
-    /// The product.
-    pub product: Option<String>,
-}
-
-/// The ticket, conversation or order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ticket {
-    /// Its id in the help desk.
-    pub id: Option<String>,
-    /// Its subject.
-    pub subject: Option<String>,
-    /// Where the team sees it.
-    pub url: Option<String>,
-    /// When it was opened.
-    pub opened_at: Option<Timestamp>,
-    /// When somebody first answered it.
-    pub first_reply_at: Option<Timestamp>,
-    /// When it was closed.
-    pub closed_at: Option<Timestamp>,
-    /// How often it was opened again.
-    pub reopens: Option<i64>,
-}
-
-/// Who is asked. One of `email`, `phone` and `ref` is needed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Customer {
-    /// Mail address.
-    pub email: Option<String>,
-    /// Phone number.
-    pub phone: Option<String>,
-    /// Name.
-    pub name: Option<String>,
-    /// Language, as the help desk says it: `fa`, `fa-IR`, `Persian`.
-    pub locale: Option<String>,
-    /// The caller's own name for the customer.
-    #[serde(rename = "ref")]
-    pub reference: Option<String>,
-}
-
-/// Who helped.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Agent {
-    /// Id in the help desk.
-    pub id: Option<String>,
-    /// Name.
-    pub name: Option<String>,
-    /// Mail address.
-    pub email: Option<String>,
-}
-
-impl Agent {
-    /// What reports group by: the id, else the address, else the name.
-    #[must_use]
-    pub fn key(&self) -> Option<&str> {
-        self.id.as_deref().or(self.email.as_deref()).or(self.name.as_deref())
+        Ok(read)
     }
 }
 
@@ -204,118 +239,4 @@ pub enum Event {
     },
     /// Something else happened.
     Other,
-}
-
-/// The longest values of each kind, in characters.
-const LONGEST_ID: usize = 200;
-const LONGEST_TEXT: usize = 500;
-const LONGEST_URL: usize = 2000;
-const MOST_TAGS: usize = 50;
-
-impl Interaction {
-    /// Every text with its name and its longest length.
-    fn texts(&mut self) -> [(&'static str, &mut Option<String>, usize); 15] {
-        [
-            ("ticket.id", &mut self.ticket.id, LONGEST_ID),
-            ("ticket.subject", &mut self.ticket.subject, LONGEST_TEXT),
-            ("ticket.url", &mut self.ticket.url, LONGEST_URL),
-            ("customer.email", &mut self.customer.email, address::LONGEST),
-            ("customer.phone", &mut self.customer.phone, LONGEST_ID),
-            ("customer.name", &mut self.customer.name, LONGEST_ID),
-            ("customer.locale", &mut self.customer.locale, LONGEST_ID),
-            ("customer.ref", &mut self.customer.reference, LONGEST_ID),
-            ("agent.id", &mut self.agent.id, LONGEST_ID),
-            ("agent.name", &mut self.agent.name, LONGEST_ID),
-            ("agent.email", &mut self.agent.email, LONGEST_ID),
-            ("team", &mut self.team, LONGEST_ID),
-            ("channel", &mut self.channel, LONGEST_ID),
-            ("touchpoint", &mut self.touchpoint, LONGEST_ID),
-            ("segment", &mut self.segment, LONGEST_ID),
-        ]
-    }
-
-    /// Makes what a help desk sent fit to be kept: control characters become spaces, empty is nothing, long texts are cut,
-    /// tags are unique, and an address that can receive no mail is no address.
-    pub fn tidy(&mut self) {
-        for (_, text, longest) in self.texts() {
-            tidy_text(text, longest);
-        }
-        tidy_text(&mut self.product, LONGEST_ID);
-        self.customer.email = self.customer.email.take().filter(|email| address::is_valid(email));
-        let mut tags = Vec::new();
-        for tag in std::mem::take(&mut self.tags) {
-            let mut tag = Some(tag);
-            tidy_text(&mut tag, LONGEST_ID);
-            tags.extend(tag.filter(|tag| !tags.contains(tag)));
-        }
-        tags.truncate(MOST_TAGS);
-        self.tags = tags;
-    }
-
-    /// Every field of a caller of the API that is too long or not valid; a caller is told, a help desk cannot be.
-    pub fn check(&mut self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &str, message: String| {
-            errors.push(FieldError { field: field.to_owned(), message });
-        };
-        let too_long = |text: &str, longest: usize| text.chars().count() > longest;
-        for (field, text, longest) in self.texts() {
-            if text.as_deref().is_some_and(|text| too_long(text, longest)) {
-                refuse(field, format!("must have at most {longest} characters"));
-            }
-        }
-        if self.product.as_deref().is_some_and(|text| too_long(text, LONGEST_ID)) {
-            refuse("product", format!("must have at most {LONGEST_ID} characters"));
-        }
-        if self.tags.len() > MOST_TAGS || self.tags.iter().any(|tag| too_long(tag, LONGEST_ID)) {
-            refuse("tags", format!("must be at most {MOST_TAGS} tags of at most {LONGEST_ID} characters"));
-        }
-        if self.customer.email.as_deref().is_some_and(|email| !email.trim().is_empty() && !address::is_valid(email.trim())) {
-            refuse("customer.email", "must be a mail address such as sara@example.com".to_owned());
-        }
-        errors
-    }
-}
-
-fn tidy_text(text: &mut Option<String>, longest: usize) {
-    let tidy = text.take().map(|text| {
-        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        plain.trim().chars().take(longest).collect::<String>()
-    });
-    *text = tidy.filter(|text| !text.is_empty());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_help_desk_sends_is_made_fit() {
-        let mut interaction = Interaction {
-            customer: Customer { email: Some("not an address".to_owned()), name: Some(" a\r\nb ".to_owned()), ..Customer::default() },
-            team: Some("  ".to_owned()),
-            product: Some("x".repeat(1000)),
-            tags: vec!["vip".to_owned(), String::new(), "vip".to_owned(), "b".to_owned()],
-            ..Interaction::default()
-        };
-        interaction.tidy();
-        assert_eq!(interaction.customer.email, None);
-        assert_eq!(interaction.customer.name.as_deref(), Some("a  b"));
-        assert_eq!(interaction.team, None);
-        assert_eq!(interaction.product.unwrap().len(), LONGEST_ID);
-        assert_eq!(interaction.tags, ["vip", "b"]);
-    }
-
-    #[test]
-    fn a_caller_is_told_every_field_that_does_not_fit() {
-        let mut interaction = Interaction {
-            ticket: Ticket { id: Some("x".repeat(201)), ..Ticket::default() },
-            customer: Customer { email: Some("sara".to_owned()), ..Customer::default() },
-            tags: vec!["t".to_owned(); 51],
-            product: Some("p".repeat(201)),
-            ..Interaction::default()
-        };
-        let fields: Vec<String> = interaction.check().into_iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["ticket.id", "product", "tags", "customer.email"]);
-    }
 }

@@ -1,7 +1,10 @@
 //! Signatures over the raw bytes, compared in constant time. Pure.
 
-use data_encoding::{BASE64, BASE64_NOPAD};
-use hmac::Mac;
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use crate::clock::Timestamp;
@@ -22,6 +25,9 @@ pub enum Refusal {
     /// The timestamp is more than five minutes away from now.
     #[error("the signature is too old or from the future: more than 300 seconds from now")]
     Stale,
+    /// Nothing proves who sent it.
+    #[error("it carries no signature, and no secret as X-Webhook-Secret, as basic-auth password, as ?code= or behind the address")]
+    Unsigned,
     /// No signature fits.
     #[error("the signature does not fit the secret and the body")]
     Wrong,
@@ -91,6 +97,70 @@ pub fn zendesk(secret: &str, timestamp: Option<&str>, signature: Option<&str>, b
     mac.update(body);
     let sent = BASE64.decode(signature.as_bytes()).map_err(|_| Refusal::Wrong)?;
     mac.verify_slice(&sent).map_err(|_| Refusal::Wrong)
+}
+
+/// HMAC-SHA1 over these parts, one after the other.
+#[must_use]
+pub fn sha1(secret: &str, parts: &[&[u8]]) -> Option<Hmac<Sha1>> {
+    Some(over(Hmac::new_from_slice(secret.as_bytes()).ok()?, parts))
+}
+
+/// HMAC-SHA256 over these parts, one after the other.
+#[must_use]
+pub fn sha256(secret: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    Some(over(hmac(secret.as_bytes()), parts))
+}
+
+fn over<M: Mac>(mut mac: M, parts: &[&[u8]]) -> M {
+    for part in parts {
+        mac.update(part);
+    }
+    mac
+}
+
+/// Whether a signature in base64 is this one.
+///
+/// # Errors
+/// [`Refusal::Wrong`].
+pub fn fits_base64(mac: Option<impl Mac>, sent: &str) -> Result<(), Refusal> {
+    fits(mac, BASE64.decode(sent.trim().as_bytes()).ok())
+}
+
+/// Whether a signature in hexadecimal behind a prefix such as `sha1=` is this one.
+///
+/// # Errors
+/// [`Refusal::Wrong`].
+pub fn fits_hex(mac: Option<impl Mac>, prefix: &str, sent: &str) -> Result<(), Refusal> {
+    fits(mac, sent.trim().strip_prefix(prefix).and_then(|text| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()))
+}
+
+fn fits(mac: Option<impl Mac>, sent: Option<Vec<u8>>) -> Result<(), Refusal> {
+    let (mac, sent) = mac.zip(sent).ok_or(Refusal::Wrong)?;
+    mac.verify_slice(&sent).map_err(|_| Refusal::Wrong)
+}
+
+/// Whether any of these is the secret itself, as systems send it that sign nothing.
+///
+/// # Errors
+/// [`Refusal::Unsigned`] where none was sent, [`Refusal::Wrong`] where none fits.
+pub fn shared<'a>(secret: &str, sent: impl IntoIterator<Item = &'a str>) -> Result<(), Refusal> {
+    let mut refusal = Refusal::Unsigned;
+    for sent in sent {
+        if bool::from(sent.as_bytes().ct_eq(secret.as_bytes())) {
+            return Ok(());
+        }
+        refusal = Refusal::Wrong;
+    }
+    Err(refusal)
+}
+
+/// The password of an `Authorization: Basic` header (RFC 7617).
+#[must_use]
+pub fn basic_password(header: &str) -> Option<String> {
+    let (scheme, text) = header.split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(text.trim().as_bytes()).ok())??;
+    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(password.to_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
+use actix_web::http::uri::PathAndQuery;
 use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::{ExposeSecret, SecretString};
@@ -217,7 +218,21 @@ impl Answer {
     }
 }
 
+/// The address of a hook, with the secret behind it where a system can put it nowhere else.
+#[derive(Debug, Deserialize)]
+pub(crate) struct HookPath {
+    source_id: String,
+    secret: Option<String>,
+}
+
+/// The secret in an address as Azure writes it: `?code=`.
+fn code(query: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code").map(|(_, code)| code.into_owned())
+}
+
 /// Receive an event of a help desk, signed as its kind signs
+///
+/// Systems that sign nothing send the secret as header `X-Webhook-Secret`, as basic-auth password, as `?code=` or behind the address.
 #[utoipa::path(post, path = "/hooks/{source_id}", tag = "Hooks", params(("source_id" = SourceId, Path)), request_body = Object,
     responses((status = 200, description = "Received; several events answer `{\"outcome\":\"batch\",\"items\":[…]}`", body = HookAnswer),
         (status = 400, description = "The body cannot be read; it is kept", body = ProblemBody),
@@ -225,13 +240,21 @@ impl Answer {
 pub(crate) async fn hook(
     request: HttpRequest,
     (context, links): (Data<Context>, Data<Links>),
-    id: Path<String>,
+    path: Path<HookPath>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let source = find_source(&context, &id).await?;
+    let source = find_source(&context, &path.source_id).await?;
     let secret = open_secret(&context, &source)?;
     let headers = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let delivery = Delivery { secret: secret.expose_secret(), headers: &headers, body: &body, now: context.clock.now() };
+    let address = request.uri().path_and_query().map_or_else(|| request.path(), PathAndQuery::as_str);
+    let url = format!("{}{address}", context.public_url);
+    let code = code(request.query_string());
+    let carried: Vec<&str> = code.as_deref().into_iter().chain(path.secret.as_deref()).collect();
+    let delivery =
+        Delivery { secret: secret.expose_secret(), headers: &headers, url: &url, carried: &carried, body: &body, now: context.clock.now() };
+    if let Some(challenge) = source.kind.challenge(&delivery) {
+        return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(challenge));
+    }
     let proof =
         source.kind.verify(&delivery).map_err(|refusal| Problem::new(Kind::Unauthorized).detail(format!("Not accepted: {refusal}.")))?;
     if let Some(key) = &proof.delivery_key
@@ -239,7 +262,8 @@ pub(crate) async fn hook(
     {
         return again(&first);
     }
-    let (events, is_list) = match read(&source, &body) {
+    let is_form = headers("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let (events, is_list) = match read(&source, &body, is_form) {
         Ok(read) => read,
         Err(unreadable) => return Err(keep_unreadable(&context, &source, &unreadable, &body).await?),
     };
@@ -260,8 +284,8 @@ pub(crate) async fn hook(
 }
 
 /// Somebody looks whether the hook is there, as some help desks do before they save its address.
-pub(crate) async fn look(context: Data<Context>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    find_source(&context, &id).await?;
+pub(crate) async fn look(context: Data<Context>, path: Path<HookPath>) -> Result<HttpResponse, Problem> {
+    find_source(&context, &path.source_id).await?;
     Ok(HttpResponse::Ok().finish())
 }
 
@@ -285,8 +309,8 @@ fn again(first: &str) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
 
-fn read(source: &Source, body: &[u8]) -> Result<(Vec<Event>, bool), reading::Unreadable> {
-    let (values, is_list) = reading::events(body)?;
+fn read(source: &Source, body: &[u8], is_form: bool) -> Result<(Vec<Event>, bool), reading::Unreadable> {
+    let (values, is_list) = if is_form { (vec![reading::form(body)], false) } else { reading::events(body)? };
     let events = values.iter().map(|value| source.kind.read(value)).collect::<Result<_, _>>()?;
     Ok((events, is_list))
 }
