@@ -57,7 +57,7 @@ async fn assert_stored(app: &TestApp, survey: &str, expected: &Value) {
 }
 
 /// Samples that carry the customer's address, with the kind of their source.
-const WITH_ADDRESS: [(&str, &str); 13] = [
+const WITH_ADDRESS: [(&str, &str); 17] = [
     ("freshdesk", "freshdesk"),
     ("helpscout", "help_scout"),
     ("liveagent", "liveagent"),
@@ -71,6 +71,10 @@ const WITH_ADDRESS: [(&str, &str); 13] = [
     ("jira-service-management", "jira"),
     ("front-application", "front"),
     ("osticket", "osticket"),
+    ("freescout", "freescout"),
+    ("front-rule", "front"),
+    ("kayako", "kayako"),
+    ("jira-automation", "jira"),
 ];
 
 /// A source of a kind, with a survey of its own that spares nobody.
@@ -98,10 +102,12 @@ on_both_engines! {
     }
 
     async fn a_system_that_sends_no_address_is_stored_with_that_reason(app: TestApp) {
-        let hook = connect(&app, "gitlab-service-desk", "gitlab").await;
-        let (status, told) = deliver(&app, &hook, "gitlab-service-desk").await;
-        assert_eq!((status, &told["outcome"], &told["reason"]), (StatusCode::OK, &json!("skipped"), &json!("no_address")), "{told}");
-        assert_stored(&app, "gitlab-service-desk", &expected("gitlab-service-desk")).await;
+        for (sample, kind) in [("gitlab-service-desk", "gitlab"), ("crisp", "crisp")] {
+            let hook = connect(&app, sample, kind).await;
+            let (status, told) = deliver(&app, &hook, sample).await;
+            assert_eq!((status, &told["outcome"], &told["reason"]), (StatusCode::OK, &json!("skipped"), &json!("no_address")), "{told}");
+            assert_stored(&app, sample, &expected(sample)).await;
+        }
     }
 
     async fn hubspot_signs_the_address_and_sends_lists_in_which_two_changes_are_one_closing(app: TestApp) {
@@ -167,6 +173,20 @@ on_both_engines! {
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(told["detail"].as_str().unwrap().contains("line 2") && !told.to_string().contains("subject"), "{told}");
         assert_eq!(app.scalar("SELECT COUNT(*) FROM source_event WHERE body IS NOT NULL").await, 1);
+    }
+
+    async fn a_source_says_how_it_is_connected_and_gives_the_body_to_paste(app: TestApp) {
+        let hook = connect(&app, "support", "freshdesk").await;
+        let (status, shown) = app.get(&format!("/api/v1/sources/{}", hook.id)).await;
+        assert_eq!((status, &shown["kind"], &shown["survey"]), (StatusCode::OK, &json!("freshdesk"), &json!("support")), "{shown}");
+        assert!(shown["setup"]["steps"].as_array().unwrap().iter().any(|step| step.as_str().unwrap().contains(&hook.url)), "{shown}");
+        assert!(shown["setup"]["body"].as_str().unwrap().contains("{{ticket.contact.email}}") && shown["setup"]["headers"]["X-Webhook-Secret"].is_string());
+        assert!(!shown.to_string().contains("test-secret"), "the secret is told once");
+        let signed = Hook::connect(&app, "zammad", "support", None).await;
+        let (_, shown) = app.get(&format!("/api/v1/sources/{}", signed.id)).await;
+        assert_eq!((&shown["setup"]["body"], &shown["setup"]["headers"]), (&Value::Null, &json!({})));
+        assert!(signed.secret.len() <= 40 && signed.secret.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{}", signed.secret);
+        assert_eq!(app.get("/api/v1/sources/019bc134-7840-704c-8d85-4eb585da4084").await.0, StatusCode::NOT_FOUND);
     }
 
     async fn front_gets_its_challenge_back_and_nobody_else_does(app: TestApp) {
