@@ -218,6 +218,7 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         proxies: Proxies::new(proxies),
         public_url,
         root_key: Some(config.auth.root_key.clone()).filter(|key| !key.expose_secret().is_empty()),
+        program: std::env::args_os().next().and_then(|word| word.into_string().ok()).unwrap_or_else(|| "nabz".to_owned()),
         mail_goes_to,
         request_timeout: Duration::from_millis(config.server.request_timeout_ms),
     })

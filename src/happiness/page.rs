@@ -1,6 +1,7 @@
 //! The public report as a page, and the list of all reports. Everything is text; shapes repeat it, colour only decorates.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use maud::{Markup, html};
@@ -206,6 +207,7 @@ fn days(from: NaiveDate, to: NaiveDate, messages: &Messages) -> Markup {
 #[must_use]
 pub fn list(entries: &[Entry], messages: &'static Messages) -> Still {
     let title = messages.happiness_list_title();
+    let shared = shared_titles(entries);
     let frame = Frame { style: STYLE, indexed: true, ..Frame::plain(messages.locale(), &title, "") };
     let content = html! {
         main.card {
@@ -215,10 +217,36 @@ pub fn list(entries: &[Entry], messages: &'static Messages) -> Still {
             } @else {
                 p { (messages.happiness_list_text()) }
                 ul.reports role="list" {
-                    @for entry in entries { li { a.action href={ "/happiness/" (entry.slug) } { bdi { (entry.title) } } } }
+                    @for entry in entries {
+                        li {
+                            a.action href={ "/happiness/" (entry.slug) } { bdi { (entry.title) } }
+                            // Two surveys of one company are told apart by what stands in their address anyway.
+                            @if shared.contains(entry.title.as_str()) { " " bdi.soft { (entry.slug) } }
+                        }
+                    }
                 }
             }
         }
     };
     Still::page(&frame, layout::page(&frame, &content).into_string())
+}
+
+/// The titles that more than one report has.
+fn shared_titles(entries: &[Entry]) -> HashSet<&str> {
+    let mut seen = HashSet::new();
+    entries.iter().map(|entry| entry.title.as_str()).filter(|title| !seen.insert(*title)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::Locale;
+
+    #[test]
+    fn reports_of_one_title_are_told_apart() {
+        let entry = |slug: &str, title: &str| Entry { slug: slug.to_owned(), title: title.to_owned(), locale: Locale::En };
+        let entries = [entry("support", "Acme"), entry("sales", "Acme"), entry("other", "Globex")];
+        assert_eq!(shared_titles(&entries), HashSet::from(["Acme"]));
+        assert_eq!(shared_titles(&entries[1..]), HashSet::new());
+    }
 }

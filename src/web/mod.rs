@@ -54,6 +54,8 @@ pub struct Context {
     pub public_url: String,
     /// An API key with every scope, from the configuration.
     pub root_key: Option<SecretString>,
+    /// How this program was started: the first word of its command line.
+    pub program: String,
     /// What the start page tells of outgoing mail.
     pub mail_goes_to: String,
     /// How long a request may take to arrive and be answered.

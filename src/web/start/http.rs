@@ -15,6 +15,7 @@ pub(crate) async fn start(context: Data<Context>, request: HttpRequest) -> HttpR
         version: env!("CARGO_PKG_VERSION"),
         engine: context.db.engine(),
         public_url: &context.public_url,
+        program: &context.program,
         mail_goes_to: &context.mail_goes_to,
     };
     let locale = locale::of_reader(&request, Locale::En);

@@ -12,6 +12,8 @@ pub struct View<'a> {
     pub engine: &'a str,
     /// The address it is reached at.
     pub public_url: &'a str,
+    /// How the program was started, so that its other commands can be copied.
+    pub program: &'a str,
     /// Where outgoing mail ends up.
     pub mail_goes_to: &'a str,
 }

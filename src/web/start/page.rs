@@ -25,7 +25,7 @@ fn content(view: &View<'_>, messages: &'static Messages) -> Markup {
             section {
                 h2 { (messages.start_steps()) }
                 ol.steps {
-                    (step(&messages.start_key(), &messages.start_key_text(), &create_key()))
+                    (step(&messages.start_key(), &messages.start_key_text(), &create_key(view.program)))
                     (step(&messages.start_survey(), &messages.start_survey_text(), &create_survey(view.public_url)))
                     (step(&messages.start_interaction(), &messages.start_interaction_text(), &send_interaction(view.public_url)))
                 }
@@ -76,8 +76,8 @@ fn step(title: &str, text: &str, command: &str) -> Markup {
     }
 }
 
-fn create_key() -> String {
-    "KEY=$(nabz key create --name start --scope admin)".to_owned()
+fn create_key(program: &str) -> String {
+    format!("KEY=$({program} key create --name start --scope admin)")
 }
 
 fn create_survey(public_url: &str) -> String {
@@ -97,16 +97,27 @@ mod tests {
     use super::*;
     use crate::i18n::{Locale, messages};
 
-    const VIEW: View<'static> =
-        View { version: "1.2.3", engine: "SQLite", public_url: "https://ask.example.com", mail_goes_to: "data/mail" };
+    const VIEW: View<'static> = View {
+        version: "1.2.3",
+        engine: "SQLite",
+        public_url: "https://ask.example.com",
+        program: "target/release/nabz",
+        mail_goes_to: "data/mail",
+    };
 
     #[test]
     fn it_says_what_is_running_and_where_to_go_on_in_every_language() {
         for locale in Locale::ALL {
             let page = content(&VIEW, messages(*locale)).into_string();
-            for expected in
-                ["1.2.3", "SQLite", "data/mail", "curl https://ask.example.com/api/v1/surveys", "href=\"/docs\"", "href=\"/happiness\""]
-            {
+            for expected in [
+                "1.2.3",
+                "SQLite",
+                "data/mail",
+                "KEY=$(target/release/nabz key create",
+                "curl https://ask.example.com/api/v1/surveys",
+                "href=\"/docs\"",
+                "href=\"/happiness\"",
+            ] {
                 assert!(page.contains(expected), "{locale}: {expected}");
             }
             assert!(!page.contains("<script") && !page.contains("style="));
