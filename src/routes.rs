@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::happiness::http as happiness;
 use crate::intake::http as sources;
-use crate::invitation::http as interactions;
+use crate::invitation::http::{self as interactions, hook};
 use crate::report::http as reports;
 use crate::response::http::{change, list as responses, unsubscribe, vote};
 use crate::survey::http as surveys;
@@ -48,16 +48,17 @@ fn customers(config: &mut ServiceConfig) {
 /// What help desks, programs and operators call.
 fn programs(config: &mut ServiceConfig) {
     config
-        .service(at("/hooks/{source_id}", vec![get(interactions::look), post(interactions::hook)]).app_data(PayloadConfig::new(HOOK_BODY)))
+        .service(at("/hooks/{source_id}", vec![get(hook::look), post(hook::hook)]).app_data(PayloadConfig::new(HOOK_BODY)))
         .service(
-            at("/hooks/{source_id}/{secret}", vec![get(interactions::look), post(interactions::hook)])
-                .app_data(PayloadConfig::new(HOOK_BODY)),
+            at("/hooks/{source_id}/{secret}", vec![get(hook::look), post(hook::hook_with_secret)]).app_data(PayloadConfig::new(HOOK_BODY)),
         )
         .service(at("/api/v1/surveys", vec![get(surveys::list), post(surveys::create)]))
         .service(at("/api/v1/surveys/{slug}", vec![get(surveys::show), patch(surveys::change)]))
         .service(at("/api/v1/surveys/{slug}/archive", vec![post(surveys::archive)]))
         .service(at("/api/v1/sources", vec![get(sources::index), post(sources::create)]))
         .service(at("/api/v1/sources/{id}", vec![get(sources::show), delete(sources::delete)]))
+        .service(at("/api/v1/sources/{id}/events", vec![get(sources::events)]))
+        .service(at("/api/v1/sources/{id}/events/{event}/replay", vec![post(hook::replay)]))
         .service(at("/api/v1/interactions", vec![post(interactions::create)]))
         .service(at("/api/v1/responses", vec![get(responses::index)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
@@ -75,8 +76,8 @@ fn programs(config: &mut ServiceConfig) {
     modifiers(&Security, &Names),
     paths(
         surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
-        sources::index, sources::create, sources::show, sources::delete,
-        interactions::hook, interactions::create,
+        sources::index, sources::create, sources::show, sources::delete, sources::events, hook::replay,
+        hook::hook, hook::hook_with_secret, interactions::create,
         responses::index, responses::show, change::change,
         reports::breakdown,
         happiness::list, happiness::report, happiness::data,

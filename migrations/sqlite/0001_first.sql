@@ -104,6 +104,7 @@ CREATE TABLE source_event (
     UNIQUE (source_id, delivery_key)
 ) STRICT;
 CREATE INDEX source_event_age ON source_event (created_at);
+CREATE INDEX source_event_order ON source_event (source_id, id);
 
 CREATE TABLE invitation (
     id BLOB NOT NULL PRIMARY KEY,

@@ -20,11 +20,12 @@ use utoipa::OpenApi;
 
 use crate::clock::Clock;
 use crate::config::{Config, MailTransport};
-use crate::db::{Db, changes};
+use crate::db::{self, Db, changes};
 use crate::delivery::mail::Mailbox;
 use crate::delivery::transport::Transport;
 use crate::delivery::worker::Courier;
 use crate::happiness::kept::Reports;
+use crate::intake;
 use crate::invitation::http::InFlight;
 use crate::keyring::Keyring;
 use crate::link::Links;
@@ -46,6 +47,9 @@ const DRAIN_S: u64 = 7;
 /// Everything together: whoever stops services usually kills them after ten seconds.
 const STOP_WITHIN: Duration = Duration::from_millis(9500);
 const FORGET_EVERY: Duration = Duration::from_mins(1);
+const ERASE_EVERY: Duration = Duration::from_hours(1);
+/// How long a body that could not be read is kept.
+const KEPT_DAYS: i64 = 30;
 
 /// What a test replaces.
 pub struct Parts {
@@ -120,6 +124,7 @@ impl App {
         draining.spawn(serve_pages);
         tasks.spawn(changes::relay(context.db.clone(), stop.clone()));
         tasks.spawn(forget_idle(Arc::clone(&context), stop.clone()));
+        tasks.spawn(erase_old(Arc::clone(&context), stop.clone()));
         if parts.delivers {
             let (courier, stop) = (Arc::clone(&courier), stop.clone());
             tasks.spawn(async move { courier.run(stop).await });
@@ -289,6 +294,29 @@ fn serve(
         }
     });
     Ok(handle)
+}
+
+/// Erases what is kept for a while only.
+async fn erase_old(context: Arc<Context>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(ERASE_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => if let Err(error) = erase(&context).await {
+                tracing::warn!(cause = %error, "what is over its time could not be erased");
+            },
+        }
+    }
+}
+
+/// Erases the bodies of events that could not be read, 30 days after they arrived.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn erase(context: &Context) -> db::Result<()> {
+    let mut tx = context.db.begin().await?;
+    intake::store::erase_bodies(&mut tx, context.clock.now().plus_days(-KEPT_DAYS)).await?;
+    tx.commit().await
 }
 
 async fn forget_idle(context: Arc<Context>, stop: CancellationToken) {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::page;
-use super::publication::{publish, title};
+use super::publication::publish;
 use super::recount::{Base, read};
 use super::snapshot::Snapshot;
+use super::{Entry, page};
 use crate::clock::{Clock, Timestamp};
 use crate::db::changes::Change;
 use crate::db::{Db, Result};
@@ -101,23 +101,6 @@ impl Report {
 struct Past {
     base: Option<Base>,
     rests_until: Instant,
-}
-
-/// A public report in the list of all.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The survey's slug.
-    pub slug: String,
-    /// The report's heading.
-    pub title: String,
-    /// The language of the survey.
-    pub locale: Locale,
-}
-
-impl From<&Survey> for Entry {
-    fn from(survey: &Survey) -> Self {
-        Self { slug: survey.slug.clone(), title: title(survey).to_owned(), locale: survey.locale }
-    }
 }
 
 #[derive(Debug)]

@@ -6,9 +6,8 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use maud::{Markup, html};
 
-use super::State;
-use super::kept::Entry;
 use super::snapshot::Snapshot;
+use super::{Entry, State};
 use crate::i18n::Messages;
 use crate::metric::rounding::whole;
 use crate::metric::{self, Band, Histogram, Metric};

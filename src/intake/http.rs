@@ -5,16 +5,19 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::setup::Setup;
-use super::{SECRET_PURPOSE, Source, SourceId, SourceKind, store, verify};
+use super::store::Noted;
+use super::{Reception, SECRET_PURPOSE, Source, SourceId, SourceKind, store, verify};
 use crate::clock::Timestamp;
 use crate::random::Random;
 use crate::survey::{self, Survey};
 use crate::web::auth::Admin;
 use crate::web::body::Body;
-use crate::web::list::{ListQuery, Page};
+use crate::web::list::{self, ListQuery, Page};
 use crate::web::problem::ProblemBody;
 use crate::web::{Context, Problem};
 
@@ -153,6 +156,54 @@ pub(crate) async fn show(_: Admin, context: Data<Context>, id: Path<SourceId>) -
     let survey = survey::store::find(&mut read, source.survey_id).await?;
     let source = SourceBody::new(source, survey.map(|survey| survey.slug).unwrap_or_default(), None, &context);
     Ok(Json(SourceDetail { setup: source.kind.setup(&source.hook_url), source }))
+}
+
+/// What arrived at a source, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SourceEvent)]
+pub struct EventBody {
+    /// Its id.
+    id: Uuid,
+    /// Whether it was understood.
+    outcome: Reception,
+    /// The answer that the sender got, where it was understood.
+    #[schema(value_type = Option<Object>)]
+    answer: Option<Value>,
+    /// What is wrong with it, where it was not.
+    problem: Option<String>,
+    /// The body, where it was not understood; at most 64 KiB, for 30 days.
+    body: Option<String>,
+    /// When it arrived.
+    created_at: Timestamp,
+}
+
+impl From<Noted> for EventBody {
+    fn from(noted: Noted) -> Self {
+        Self {
+            id: noted.id,
+            outcome: noted.outcome,
+            answer: serde_json::from_str(&noted.answer).ok(),
+            problem: noted.problem,
+            body: noted.body.map(|body| String::from_utf8_lossy(&body).into_owned()),
+            created_at: noted.created_at,
+        }
+    }
+}
+
+/// List what arrived at a source, the newest first
+#[utoipa::path(get, path = "/api/v1/sources/{id}/events", tag = "Sources", params(("id" = SourceId, Path), ListQuery), security(("key" = [])),
+    responses((status = 200, body = Page<EventBody>), (status = 404, body = ProblemBody)))]
+pub(crate) async fn events(
+    _: Admin,
+    context: Data<Context>,
+    id: Path<SourceId>,
+    query: Query<ListQuery>,
+) -> Result<Json<Page<EventBody>>, Problem> {
+    let (before, limit) = (list::cursor(query.cursor.as_deref())?.unwrap_or(Uuid::max()), list::limit(query.limit)?);
+    let mut read = context.db.read().await?;
+    store::find(&mut read, *id).await?.ok_or_else(|| Problem::not_found("source"))?;
+    let found = store::list_arrivals(&mut read, *id, before, limit + 1).await?;
+    Ok(Json(Page::of(found, limit, |noted| noted.id).map(EventBody::from)))
 }
 
 /// Disconnect a source; what it brought stays

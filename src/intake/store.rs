@@ -135,6 +135,84 @@ pub async fn insert_arrival(tx: &mut Tx, arrival: &Arrival<'_>) -> Result<bool> 
     Ok(inserted > 0)
 }
 
+/// A delivery as it was noted.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Noted {
+    /// Its id.
+    pub id: Uuid,
+    /// What became of it.
+    pub outcome: Reception,
+    /// The answer that was given, as JSON; empty where the body could not be read.
+    pub answer: String,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+    /// The raw body, where it could not be read and 30 days are not over.
+    pub body: Option<Vec<u8>>,
+    /// When it arrived.
+    pub created_at: Timestamp,
+}
+
+/// Deliveries to a source before the one with id `before`, the newest first.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn list_arrivals(session: &mut impl Session, source: SourceId, before: Uuid, limit: i64) -> Result<Vec<Noted>> {
+    on_engine!(session, |conn| {
+        sqlx::query_as(
+            "SELECT id, outcome, answer, problem, body, created_at FROM source_event WHERE source_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(source)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+    })
+}
+
+/// One delivery to a source.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn find_arrival(session: &mut impl Session, source: SourceId, id: Uuid) -> Result<Option<Noted>> {
+    on_engine!(session, |conn| {
+        sqlx::query_as("SELECT id, outcome, answer, problem, body, created_at FROM source_event WHERE source_id = $1 AND id = $2")
+            .bind(source)
+            .bind(id)
+            .fetch_optional(conn)
+            .await
+    })
+}
+
+/// Notes that a delivery was understood after all; its body is kept no longer.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn settle_arrival(tx: &mut Tx, id: Uuid, answer: &str) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("UPDATE source_event SET outcome = $2, answer = $3, problem = NULL, body = NULL WHERE id = $1")
+            .bind(id)
+            .bind(Reception::Accepted)
+            .bind(answer)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Erases the bodies of deliveries that arrived before an instant.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn erase_bodies(tx: &mut Tx, before: Timestamp) -> Result<u64> {
+    on_engine!(tx, |conn| {
+        let erased = sqlx::query("UPDATE source_event SET body = NULL WHERE created_at < $1 AND body IS NOT NULL")
+            .bind(before)
+            .execute(conn)
+            .await?;
+        Ok(erased.rows_affected())
+    })
+}
+
 /// The answer that was given to a delivery before, as JSON.
 ///
 /// # Errors
