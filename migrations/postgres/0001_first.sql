@@ -86,6 +86,7 @@ CREATE TABLE interaction (
     outcome TEXT NOT NULL,
     reason TEXT,
     until_at BIGINT,
+    explanation TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     UNIQUE (survey_id, closure_key)
 );

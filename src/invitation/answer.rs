@@ -28,8 +28,9 @@ pub struct InvitationBody {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Decision)]
 pub struct InteractionAnswer {
-    /// The interaction's id.
-    pub id: InteractionId,
+    /// The interaction's id; a dry run has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<InteractionId>,
     /// What was decided.
     pub outcome: Outcome,
     /// Why the customer is not asked.
@@ -38,12 +39,21 @@ pub struct InteractionAnswer {
     /// When the reason no longer holds, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// The decision in one sentence, with its numbers.
+    pub explanation: String,
     /// The invitation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<InvitationBody>,
 }
 
 impl InteractionAnswer {
+    /// What would be decided, with nothing that exists only if it were.
+    #[must_use]
+    pub fn of_dry_run(decided: Decided) -> Self {
+        let Decided { outcome, reason, until_at: until, explanation, .. } = decided;
+        Self { id: None, outcome, reason, until, explanation, invitation: None }
+    }
+
     /// The answer to a decided interaction.
     ///
     /// # Errors
@@ -54,10 +64,11 @@ impl InteractionAnswer {
             Outcome::Skipped => None,
         };
         Ok(Self {
-            id: decided.id,
+            id: Some(decided.id),
             outcome: decided.outcome,
             reason: decided.reason,
             until: decided.until_at,
+            explanation: decided.explanation.clone(),
             invitation: invitation.map(|invitation| body(&invitation, context, links)),
         })
     }
@@ -146,7 +157,7 @@ impl HookAnswer {
             outcome,
             reason: answer.reason.map(|reason| reason.to_string()),
             until: answer.until,
-            interaction: Some(answer.id),
+            interaction: answer.id,
             invitation: answer.invitation,
             withdrawn: None,
         }

@@ -2,8 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Reason;
+use super::{Outcome, Reason};
 use crate::clock::{DAY_MS, MINUTE_MS, Timestamp};
+use crate::metric::Metric;
 use crate::survey::Policy;
 
 /// What the rules look at.
@@ -12,6 +13,8 @@ use crate::survey::Policy;
 pub struct Facts<'a> {
     /// The survey's policy.
     pub policy: &'a Policy,
+    /// What the survey measures.
+    pub metric: Metric,
     /// The instant of the decision.
     pub now: Timestamp,
     /// Whether the interaction is over.
@@ -53,6 +56,17 @@ pub enum Decision {
         /// When the rule no longer holds, where that is known.
         until: Option<Timestamp>,
     },
+}
+
+impl Decision {
+    /// The outcome, with the rule and its end where there is one.
+    #[must_use]
+    pub const fn parts(self) -> (Outcome, Option<Reason>, Option<Timestamp>) {
+        match self {
+            Self::Invite { .. } => (Outcome::Invited, None, None),
+            Self::Skip { reason, until } => (Outcome::Skipped, Some(reason), until),
+        }
+    }
 }
 
 /// Decides.
@@ -97,6 +111,47 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     Decision::Invite { due_at, expires_at: due_at.plus_days(policy.expires_days) }
 }
 
+/// A decision in one English sentence with its numbers; days are those of UTC.
+#[must_use]
+pub fn explain(facts: &Facts<'_>, decision: Decision) -> String {
+    let policy = facts.policy;
+    let (reason, until) = match decision {
+        Decision::Invite { due_at, expires_at } => {
+            return format!("The message leaves at {due_at}; the link can be answered until {}.", day(expires_at));
+        }
+        Decision::Skip { reason, until } => (reason, until),
+    };
+    let quiet = |asked_at: Option<Timestamp>, what: &str, days: i64| {
+        let (asked, until) = (asked_at.map(day).unwrap_or_default(), until.map(day).unwrap_or_default());
+        format!("The customer was asked on {asked} {what}; quiet for {days} {}, until {until}.", if days == 1 { "day" } else { "days" })
+    };
+    match reason {
+        Reason::NotClosed => "The interaction is not over.".to_owned(),
+        Reason::Duplicate => "The customer was asked about this ticket and may still answer.".to_owned(),
+        Reason::NoAddress => "There is no address for any channel of the survey.".to_owned(),
+        Reason::SurveyPaused => "The survey is archived.".to_owned(),
+        Reason::Unsubscribed => "The customer wants no more mail.".to_owned(),
+        Reason::Bounced => "Mail to the customer came back.".to_owned(),
+        Reason::ExcludedTag => {
+            let excluded: Vec<&str> = facts.tags.iter().filter(|tag| policy.exclude_tags.contains(tag)).map(String::as_str).collect();
+            format!("The survey leaves out tickets with the tag {}.", excluded.join(", "))
+        }
+        Reason::TooOld => {
+            let closed = facts.closed_at.map(day).unwrap_or_default();
+            format!("The ticket was closed on {closed}, more than {} days ago.", policy.max_age_days)
+        }
+        Reason::QuietPeriod => {
+            quiet(facts.asked_same_metric_at, &format!("for {}", facts.metric.as_str().to_uppercase()), policy.quiet_days)
+        }
+        Reason::QuietAny => quiet(facts.asked_any_at, "in another survey", policy.quiet_any_days),
+        Reason::SampledOut => format!("{} % of the interactions are asked about, and this one is not among them.", policy.sample_percent),
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_utc().date_naive().to_string()
+}
+
 /// Whether a key is in a sample of so many percent: a hash of the key, so that a repetition decides the same, and a larger sample holds a smaller one.
 #[must_use]
 pub fn is_sampled(key: &str, percent: i64) -> bool {
@@ -117,6 +172,7 @@ mod tests {
     fn facts(policy: &Policy) -> Facts<'_> {
         Facts {
             policy,
+            metric: Metric::Csat,
             now: Timestamp::from_millis(NOW),
             closed: true,
             closed_at: Some(Timestamp::from_millis(NOW - 1000)),
@@ -187,6 +243,34 @@ mod tests {
         assert_eq!(at(1), Decision::Skip { reason: Reason::QuietPeriod, until: Some(asked.plus_millis(1).plus_days(7)) });
         let off = Policy { quiet_days: 0, ..policy.clone() };
         assert_eq!(reason(decide(&Facts { asked_same_metric_at: Some(Timestamp::from_millis(NOW)), ..facts(&off) })), None);
+    }
+
+    #[test]
+    fn every_decision_is_explained_with_its_numbers() {
+        let policy = Policy { exclude_tags: vec!["spam".to_owned()], sample_percent: 0, ..Policy::default() };
+        let tags = ["vip".to_owned(), "spam".to_owned()];
+        let now = Timestamp::from_millis(NOW);
+        for (facts, expected) in [
+            (facts(&Policy::default()), "The message leaves at 2026-01-15T10:30:00.000Z; the link can be answered until 2026-02-14."),
+            (
+                Facts { asked_same_metric_at: Some(now.plus_days(-6)), ..facts(&policy) },
+                "The customer was asked on 2026-01-09 for CSAT; quiet for 7 days, until 2026-01-16.",
+            ),
+            (
+                Facts { asked_any_at: Some(now.plus_millis(-1)), ..facts(&policy) },
+                "The customer was asked on 2026-01-15 in another survey; quiet for 1 day, until 2026-01-16.",
+            ),
+            (Facts { closed_at: Some(now.plus_days(-8)), ..facts(&policy) }, "The ticket was closed on 2026-01-07, more than 7 days ago."),
+            (Facts { tags: &tags, ..facts(&policy) }, "The survey leaves out tickets with the tag spam."),
+            (facts(&policy), "0 % of the interactions are asked about, and this one is not among them."),
+        ] {
+            assert_eq!(explain(&facts, decide(&facts)), expected);
+        }
+        for (_, breaks) in RULES {
+            let mut broken = facts(&policy);
+            breaks(&mut broken);
+            assert!(explain(&broken, decide(&broken)).ends_with('.'));
+        }
     }
 
     #[test]

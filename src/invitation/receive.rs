@@ -2,7 +2,7 @@
 
 use super::policy::{self, Decision, Facts};
 use super::store::{self, Decided, Record};
-use super::{CustomerId, InteractionId, Invitation, InvitationId, MAIL, Outcome, State};
+use super::{CustomerId, InteractionId, Invitation, InvitationId, MAIL, State};
 use crate::clock::Timestamp;
 use crate::db::{Error, Result, Tx};
 use crate::i18n::Locale;
@@ -73,9 +73,9 @@ pub async fn receive(tx: &mut Tx, context: &Context, survey: &Survey, received: 
         }
         None => None,
     };
-    let decision = decide(tx, survey, received, (&closure_key, identity.as_deref(), customer), now).await?;
+    let (decision, explanation) = decide(tx, survey, received, (&closure_key, identity.as_deref(), customer), now).await?;
     let id = InteractionId(context.random.uuid(now));
-    let record = Record { id, survey: survey.id, source: received.source, closure_key: &closure_key, customer, decision, now };
+    let record = Record { id, survey: survey.id, source: received.source, closure_key: &closure_key, customer, decision, explanation, now };
     if !store::insert_interaction(tx, &record, interaction).await? {
         // Another transaction stored the same closing while this one waited for the customer.
         let decided = store::find_closure(tx, survey.id, &closure_key).await?;
@@ -87,7 +87,7 @@ pub async fn receive(tx: &mut Tx, context: &Context, survey: &Survey, received: 
     if let Decision::Invite { due_at, expires_at } = decision {
         invite(tx, context, survey, &record, (interaction, due_at, expires_at)).await?;
     }
-    Ok((decided(id, decision), true))
+    Ok((decided(id, decision, record.explanation), true))
 }
 
 /// Gathers the facts and applies the policy.
@@ -97,7 +97,7 @@ async fn decide(
     received: &Received,
     who: (&str, Option<&str>, Option<CustomerId>),
     now: Timestamp,
-) -> Result<Decision> {
+) -> Result<(Decision, String)> {
     let (closure_key, identity, customer) = who;
     let interaction = &received.interaction;
     let is_asked_about_ticket = match &interaction.ticket.id {
@@ -112,8 +112,9 @@ async fn decide(
         Some(customer) => store::last_asked(tx, customer, survey.metric).await?,
         None => (None, None),
     };
-    Ok(policy::decide(&Facts {
+    let facts = Facts {
         policy: &survey.policy,
+        metric: survey.metric,
         now,
         closed: received.closed,
         closed_at: interaction.ticket.closed_at,
@@ -125,7 +126,9 @@ async fn decide(
         asked_same_metric_at,
         asked_any_at,
         sample_key: &format!("{} {closure_key}", survey.id),
-    }))
+    };
+    let decision = policy::decide(&facts);
+    Ok((decision, policy::explain(&facts, decision)))
 }
 
 const fn has_address(channel: Channel, customer: &Customer) -> bool {
@@ -192,11 +195,9 @@ pub async fn withdraw(tx: &mut Tx, survey: &Survey, ticket: &str, now: Timestamp
     Ok(open)
 }
 
-const fn decided(id: InteractionId, decision: Decision) -> Decided {
-    match decision {
-        Decision::Invite { .. } => Decided { id, outcome: Outcome::Invited, reason: None, until_at: None },
-        Decision::Skip { reason, until } => Decided { id, outcome: Outcome::Skipped, reason: Some(reason), until_at: until },
-    }
+fn decided(id: InteractionId, decision: Decision, explanation: String) -> Decided {
+    let (outcome, reason, until_at) = decision.parts();
+    Decided { id, outcome, reason, until_at, explanation }
 }
 
 #[cfg(test)]

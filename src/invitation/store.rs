@@ -139,6 +139,8 @@ pub struct Record<'a> {
     pub customer: Option<CustomerId>,
     /// What was decided.
     pub decision: Decision,
+    /// The decision in one sentence.
+    pub explanation: String,
     /// When.
     pub now: Timestamp,
 }
@@ -148,15 +150,12 @@ pub struct Record<'a> {
 /// # Errors
 /// When the database cannot store it.
 pub async fn insert_interaction(tx: &mut Tx, record: &Record<'_>, interaction: &Interaction) -> Result<bool> {
-    let (outcome, reason, until) = match record.decision {
-        Decision::Invite { .. } => (Outcome::Invited, None, None),
-        Decision::Skip { reason, until } => (Outcome::Skipped, Some(reason), until),
-    };
+    let (outcome, reason, until) = record.decision.parts();
     let inserted = on_engine!(tx, |conn| {
         sqlx::query(
             "INSERT INTO interaction (id, survey_id, source_id, closure_key, customer_id, ticket_id, ticket, agent_key, agent, team, channel, tags,
-                 touchpoint, segment, product, locale, outcome, reason, until_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                 touchpoint, segment, product, locale, outcome, reason, until_at, explanation, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
              ON CONFLICT (survey_id, closure_key) DO NOTHING",
         )
         .bind(record.id)
@@ -178,6 +177,7 @@ pub async fn insert_interaction(tx: &mut Tx, record: &Record<'_>, interaction: &
         .bind(outcome)
         .bind(reason)
         .bind(until)
+        .bind(&record.explanation)
         .bind(record.now)
         .execute(conn)
         .await?
@@ -222,6 +222,8 @@ pub struct Decided {
     pub reason: Option<Reason>,
     /// Until when.
     pub until_at: Option<Timestamp>,
+    /// The decision in one sentence.
+    pub explanation: String,
 }
 
 /// The interaction with this closing.
@@ -230,7 +232,7 @@ pub struct Decided {
 /// When the database cannot answer.
 pub async fn find_closure(session: &mut impl Session, survey: SurveyId, closure_key: &str) -> Result<Option<Decided>> {
     on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, outcome, reason, until_at FROM interaction WHERE survey_id = $1 AND closure_key = $2")
+        sqlx::query_as("SELECT id, outcome, reason, until_at, explanation FROM interaction WHERE survey_id = $1 AND closure_key = $2")
             .bind(survey)
             .bind(closure_key)
             .fetch_optional(conn)
@@ -244,7 +246,10 @@ pub async fn find_closure(session: &mut impl Session, survey: SurveyId, closure_
 /// When the database cannot answer.
 pub async fn find_decided(session: &mut impl Session, id: InteractionId) -> Result<Option<Decided>> {
     on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, outcome, reason, until_at FROM interaction WHERE id = $1").bind(id).fetch_optional(conn).await
+        sqlx::query_as("SELECT id, outcome, reason, until_at, explanation FROM interaction WHERE id = $1")
+            .bind(id)
+            .fetch_optional(conn)
+            .await
     })
 }
 

@@ -16,7 +16,11 @@ fn ticket(id: &str) -> Value {
 
 /// Reports an interaction under an `Idempotency-Key`.
 async fn keyed(app: &TestApp, key: &str, body: &Value) -> (StatusCode, Value) {
-    answer(app.api(Method::POST, PATH).header("Idempotency-Key", key).json(body)).await
+    keyed_at(app, PATH, key, body).await
+}
+
+async fn keyed_at(app: &TestApp, path: &str, key: &str, body: &Value) -> (StatusCode, Value) {
+    answer(app.api(Method::POST, path).header("Idempotency-Key", key).json(body)).await
 }
 
 /// Keeps everybody else from storing interactions.
@@ -143,6 +147,29 @@ on_both_engines! {
         app.survey("other", json!({})).await;
         later["survey"] = json!("other");
         assert_eq!(app.post(PATH, &later).await.1["outcome"], "invited");
+    }
+
+    async fn a_dry_run_decides_with_the_numbers_and_stores_nothing(app: TestApp) {
+        app.survey("support", json!({"policy": {}})).await;
+        let dry = format!("{PATH}?dry_run=true");
+        let body = ticket("1");
+        let (status, told) = app.post(&dry, &body).await;
+        let sentence = told["explanation"].as_str().unwrap_or_default();
+        assert_eq!((status, &told["outcome"]), (StatusCode::OK, &json!("invited")), "{told}");
+        assert!(sentence.starts_with("The message leaves at 2026-01-15T") && told.get("id").is_none() && told.get("invitation").is_none(), "{told}");
+        let rows = "SELECT (SELECT COUNT(*) FROM interaction) + (SELECT COUNT(*) FROM customer) + (SELECT COUNT(*) FROM outbox) + (SELECT COUNT(*) FROM idempotency)";
+        assert_eq!(app.scalar(rows).await, 0);
+        assert_eq!(keyed_at(&app, &dry, "k", &body).await.0, StatusCode::OK);
+        assert_eq!(app.scalar(rows).await, 0);
+
+        let (status, first) = app.post(PATH, &body).await;
+        assert_eq!((status, &first["explanation"]), (StatusCode::CREATED, &told["explanation"]));
+        // What was decided is told as it was, and another ticket would find the customer asked today.
+        assert_eq!(app.post(&dry, &body).await, (StatusCode::OK, first));
+        let (_, second) = app.post(&dry, &ticket("2")).await;
+        assert_eq!((&second["outcome"], &second["reason"]), (&json!("skipped"), &json!("quiet_period")), "{second}");
+        assert_eq!(second["explanation"], "The customer was asked on 2026-01-15 for CSAT; quiet for 7 days, until 2026-01-22.");
+        assert_eq!(app.post(&format!("{PATH}?dry=true"), &body).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     }
 
     async fn when_the_message_cannot_be_enqueued_nothing_of_the_interaction_remains(app: TestApp) {

@@ -57,7 +57,16 @@ async fn survey(app: &TestApp, slug: &str) -> SurveyId {
 }
 
 fn record(number: u128, survey: SurveyId, closure_key: &str, decision: Decision) -> Record<'_> {
-    Record { id: InteractionId(Uuid::from_u128(number)), survey, source: None, closure_key, customer: None, decision, now: at(0) }
+    Record {
+        id: InteractionId(Uuid::from_u128(number)),
+        survey,
+        source: None,
+        closure_key,
+        customer: None,
+        decision,
+        explanation: "Because.".to_owned(),
+        now: at(0),
+    }
 }
 
 const DECIDED: Decision = Decision::Skip { reason: Reason::Duplicate, until: None };

@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
-use actix_web::web::{Data, Json};
+use actix_web::web::{Data, Json, Query};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::InteractionAnswer;
 use super::receive::{self, Received};
@@ -105,6 +105,16 @@ impl Draft {
     }
 }
 
+/// Whether anything is stored.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DryRun {
+    /// Only decide: nothing is stored and nobody is asked. What was decided before is told as it was.
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// Requests with an `Idempotency-Key` that this process is answering right now.
 #[derive(Debug, Default)]
 pub struct InFlight(Mutex<HashSet<String>>);
@@ -127,13 +137,14 @@ impl Drop for Flight<'_> {
 
 /// Report an interaction: decides whether to ask, and answers with the decision and the link
 #[utoipa::path(post, path = "/api/v1/interactions", tag = "Interactions", request_body = Draft, security(("key" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request safe; up to 255 characters")),
-    responses((status = 201, description = "Decided", body = InteractionAnswer), (status = 200, description = "Decided before; the first answer", body = InteractionAnswer),
+    params(DryRun, ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request safe; up to 255 characters")),
+    responses((status = 201, description = "Decided", body = InteractionAnswer), (status = 200, description = "Decided before; the first answer. Or what a dry run would decide", body = InteractionAnswer),
         (status = 409, description = "The same Idempotency-Key is being answered", body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn create(
     caller: Writer,
     request: HttpRequest,
     (context, links, in_flight): (Data<Context>, Data<Links>, Data<InFlight>),
+    query: Query<DryRun>,
     body: Body<Draft>,
 ) -> Result<(Json<InteractionAnswer>, StatusCode), Problem> {
     let key = idempotency_key(request.headers())?.map(|key| format!("{} {key}", caller.key));
@@ -152,6 +163,10 @@ pub(crate) async fn create(
     let found = survey::store::find_by_slug(&mut tx, &slug).await?;
     let survey = found.ok_or_else(|| Problem::field("survey", "must be the slug of a survey"))?;
     let (decided, is_new) = receive::receive(&mut tx, &context, &survey, &received).await?;
+    if query.dry_run && is_new {
+        // Dropped, the transaction leaves nothing behind.
+        return Ok((Json(InteractionAnswer::of_dry_run(decided)), StatusCode::OK));
+    }
     if let Some((key, hash)) = &keyed
         && !store::insert_request(&mut tx, key, hash, decided.id, context.clock.now()).await?
     {
