@@ -11,6 +11,7 @@ mod hooks;
 mod interactions;
 mod life_of_a_survey;
 mod operating;
+mod plans;
 mod reports;
 mod schema;
 mod sql;

@@ -20,7 +20,7 @@ const OF_ONE_ENGINE: &[(&str, On)] = &[
 ];
 
 /// The statements of the whole product.
-fn statements() -> Found {
+pub fn statements() -> Found {
     let mut found = Found::default();
     visit(Path::new("src"), &mut |path, code| {
         let Found { statements, problems } = read(path, code);

@@ -79,6 +79,8 @@ pub async fn list(session: &mut impl Session, filter: &Filter, after: Option<(Ti
             .bind(after.map(|(at, _)| at))
             .bind(after.map(|(_, id)| id))
             .bind(limit)
+            // Not kept: a kept plan would have to serve every mixture of filters, by reading everything.
+            .persistent(false)
             .fetch_all(conn)
             .await
     })
