@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::reading::{Unreadable, at, text, ticket};
+use super::reading::{Unreadable, at, text, texts, ticket};
 use super::verify::{Refusal, fits_hex, fresh, sha256};
 use super::{Agent, Customer, Delivery, Event, Interaction, Proof, Ticket};
 
@@ -67,14 +67,9 @@ fn closed(body: &Value, id: String) -> Interaction {
         },
         team: text(body, "/meta/team/name"),
         channel: text(body, "/channel"),
-        tags: labels(body),
+        tags: texts(body, "/labels"),
         ..Interaction::default()
     }
-}
-
-fn labels(body: &Value) -> Vec<String> {
-    let labels = body.get("labels").and_then(Value::as_array);
-    labels.into_iter().flatten().filter_map(|label| label.as_str().map(ToOwned::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::reading::{self, Unreadable, at, text, ticket};
+use super::reading::{self, Unreadable, at, text, texts, ticket};
 use super::verify::{Refusal, fits_hex, sha256};
 use super::{Agent, Customer, Delivery, Event, Interaction, Proof, Ticket};
 
@@ -47,7 +47,6 @@ fn change_of<'a>(body: &'a Value, field: &str) -> Option<&'a Value> {
 
 fn closed(body: &Value, id: String) -> Interaction {
     let field = |name: &str| text(body, &format!("/issue/fields/{name}"));
-    let labels = body.pointer("/issue/fields/labels").and_then(Value::as_array);
     Interaction {
         ticket: Ticket {
             id: Some(id),
@@ -65,7 +64,7 @@ fn closed(body: &Value, id: String) -> Interaction {
         },
         agent: Agent { id: field("assignee/accountId"), name: field("assignee/displayName"), email: field("assignee/emailAddress") },
         team: field("project/key"),
-        tags: labels.into_iter().flatten().filter_map(|label| label.as_str().map(ToOwned::to_owned)).collect(),
+        tags: texts(body, "/issue/fields/labels"),
         ..Interaction::default()
     }
 }

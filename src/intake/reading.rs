@@ -134,6 +134,13 @@ pub fn each(body: &Value, pointer: &str, field: &str) -> Vec<String> {
     items.into_iter().flatten().filter_map(|item| item.get(field)?.as_str().map(ToOwned::to_owned)).collect()
 }
 
+/// The texts in a list.
+#[must_use]
+pub fn texts(body: &Value, pointer: &str) -> Vec<String> {
+    let items = body.pointer(pointer).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect()
+}
+
 /// A text or number as a text; empty is nothing.
 #[must_use]
 pub fn text(body: &Value, pointer: &str) -> Option<String> {
@@ -148,7 +155,7 @@ pub fn text(body: &Value, pointer: &str) -> Option<String> {
 /// Tags as a list, or as a text separated by commas, or by spaces where there is no comma; at the top or inside the ticket.
 fn tags(body: &Value) -> Vec<String> {
     match body.get("tags").or_else(|| body.pointer("/ticket/tags")) {
-        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect(),
+        Some(list @ Value::Array(_)) => texts(list, ""),
         Some(Value::String(text)) if text.contains(',') => text.split(',').map(|tag| tag.trim().to_owned()).collect(),
         Some(Value::String(text)) => text.split_whitespace().map(ToOwned::to_owned).collect(),
         _ => Vec::new(),
