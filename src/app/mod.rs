@@ -29,6 +29,7 @@ use crate::intake;
 use crate::invitation::http::InFlight;
 use crate::keyring::Keyring;
 use crate::link::Links;
+use crate::net::domain;
 use crate::net::smtp::{Options, SmtpRelay};
 use crate::random::Random;
 use crate::response::http::vote::Booth;
@@ -223,6 +224,7 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         proxies: Proxies::new(proxies),
         public_url,
         root_key: Some(config.auth.root_key.clone()).filter(|key| !key.expose_secret().is_empty()),
+        own_domains: config.asking.own_domains.iter().filter_map(|domain| domain::normal(domain)).collect(),
         program: std::env::args_os().next().and_then(|word| word.into_string().ok()).unwrap_or_else(|| "nabz".to_owned()),
         mail_goes_to,
         request_timeout: Duration::from_millis(config.server.request_timeout_ms),

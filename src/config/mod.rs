@@ -11,6 +11,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use self::layers::{PREFIX, environment, not_toml, overlay, variable};
+use crate::net::domain;
 use crate::web::address::Range;
 
 /// The commented default configuration; it is what is in force where nothing else is said.
@@ -30,6 +31,8 @@ pub struct Config {
     pub database: Database,
     /// Keys and secrets.
     pub auth: Auth,
+    /// Whom no survey asks.
+    pub asking: Asking,
     /// Outgoing mail.
     pub mail: Mail,
     /// Rate limits.
@@ -78,6 +81,14 @@ pub struct Auth {
     pub root_key: SecretString,
     /// The master secrets; empty to keep them in the data folder.
     pub master_secrets: SecretString,
+}
+
+/// Whom no survey asks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asking {
+    /// The domains of our own people.
+    pub own_domains: Vec<String>,
 }
 
 /// Outgoing mail.
@@ -220,6 +231,9 @@ impl Config {
                 range.parse::<Range>().map_err(|error| anyhow!("{name}: {range:?}: {error}"))?;
             }
         }
+        if let Some(bad) = self.asking.own_domains.iter().find(|domain| domain::normal(domain).is_none()) {
+            bail!("asking.own_domains: {bad:?} is no domain such as acme.example");
+        }
         if self.mail.retry_schedule_ms.iter().any(|wait| *wait < 0) {
             bail!("mail.retry_schedule_ms: must not hold negative numbers");
         }
@@ -287,6 +301,7 @@ mod tests {
             ("[limits]\napi_per_key_per_minute = -1", "limits.api_per_key_per_minute"),
             ("data_dir = ", "not valid TOML"),
             ("[server]\nrequest_timeout_ms = 1", "server.request_timeout_ms"),
+            ("[asking]\nown_domains = [\"@acme.example\"]", "asking.own_domains"),
         ] {
             let text = refusal(file, &[]);
             assert!(text.contains(part), "{file}: {text}");

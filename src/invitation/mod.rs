@@ -5,6 +5,7 @@ pub mod http;
 pub mod policy;
 pub mod receive;
 pub mod store;
+pub mod timing;
 
 use crate::clock::Timestamp;
 use crate::db::{FromRow, id, text_enum};
@@ -82,12 +83,16 @@ text_enum! {
         Duplicate = "duplicate",
         /// There is no address for any channel of the survey.
         NoAddress = "no_address",
-        /// The survey is archived.
+        /// The survey is paused or archived.
         SurveyPaused = "survey_paused",
         /// The customer wants no more mail.
         Unsubscribed = "unsubscribed",
         /// Mail to the customer came back.
         Bounced = "bounced",
+        /// The customer is one of our own people.
+        OwnDomain = "own_domain",
+        /// The customer's address lies in a domain that is left out.
+        ExcludedDomain = "excluded_domain",
         /// The ticket has a tag that excludes it.
         ExcludedTag = "excluded_tag",
         /// The ticket was closed too long ago.

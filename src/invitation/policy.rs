@@ -1,10 +1,12 @@
 //! Whom to ask, and when not: the first rule that hits gives the reason. Pure.
 
+use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-use super::{Outcome, Reason};
-use crate::clock::{DAY_MS, MINUTE_MS, Timestamp};
+use super::{Outcome, Reason, timing};
+use crate::clock::{DAY_MS, Timestamp};
 use crate::metric::Metric;
+use crate::net::domain;
 use crate::survey::Policy;
 
 /// What the rules look at.
@@ -26,9 +28,13 @@ pub struct Facts<'a> {
     /// Whether there is an address for a channel of the survey (always, where the caller sends the link).
     pub has_address: bool,
     /// Whether the survey is archived.
-    pub is_paused: bool,
+    pub is_archived: bool,
     /// Why mail to the customer is suppressed, if it is.
     pub suppressed: Option<Reason>,
+    /// The customer's mail address.
+    pub email: Option<&'a str>,
+    /// The domains of our own people, whom no survey asks.
+    pub own_domains: &'a [String],
     /// The tags of the ticket.
     pub tags: &'a [String],
     /// When the customer was last asked about the same metric.
@@ -37,6 +43,8 @@ pub struct Facts<'a> {
     pub asked_any_at: Option<Timestamp>,
     /// What names this interaction among all, for the sample.
     pub sample_key: &'a str,
+    /// The zone whose clocks the sending hours go by.
+    pub zone: Tz,
 }
 
 /// What is decided.
@@ -83,11 +91,17 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if !facts.has_address {
         return skip(Reason::NoAddress);
     }
-    if facts.is_paused {
+    if facts.is_archived || policy.paused {
         return skip(Reason::SurveyPaused);
     }
     if let Some(reason) = facts.suppressed {
         return skip(reason);
+    }
+    if facts.within(facts.own_domains).is_some() {
+        return skip(Reason::OwnDomain);
+    }
+    if facts.within(&policy.exclude_domains).is_some() {
+        return skip(Reason::ExcludedDomain);
     }
     if facts.tags.iter().any(|tag| policy.exclude_tags.contains(tag)) {
         return skip(Reason::ExcludedTag);
@@ -107,8 +121,15 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if !is_sampled(facts.sample_key, policy.sample_percent) {
         return skip(Reason::SampledOut);
     }
-    let due_at = facts.now.plus_millis(policy.delay_minutes.saturating_mul(MINUTE_MS));
+    let due_at = timing::leaves_at(policy, facts.zone, facts.now);
     Decision::Invite { due_at, expires_at: due_at.plus_days(policy.expires_days) }
+}
+
+impl Facts<'_> {
+    /// The first of these domains that the customer's address lies in.
+    fn within<'a>(&self, domains: &'a [String]) -> Option<&'a str> {
+        self.email.and_then(|email| domain::of_address(email, domains))
+    }
 }
 
 /// A decision in one English sentence with its numbers; days are those of UTC.
@@ -117,7 +138,8 @@ pub fn explain(facts: &Facts<'_>, decision: Decision) -> String {
     let policy = facts.policy;
     let (reason, until) = match decision {
         Decision::Invite { due_at, expires_at } => {
-            return format!("The message leaves at {due_at}; the link can be answered until {}.", day(expires_at));
+            let hours = policy.send_hours.map(|hours| format!(", within {hours} in {}", facts.zone.name())).unwrap_or_default();
+            return format!("The message leaves at {due_at}{hours}; the link can be answered until {}.", day(expires_at));
         }
         Decision::Skip { reason, until } => (reason, until),
     };
@@ -129,9 +151,16 @@ pub fn explain(facts: &Facts<'_>, decision: Decision) -> String {
         Reason::NotClosed => "The interaction is not over.".to_owned(),
         Reason::Duplicate => "The customer was asked about this ticket and may still answer.".to_owned(),
         Reason::NoAddress => "There is no address for any channel of the survey.".to_owned(),
-        Reason::SurveyPaused => "The survey is archived.".to_owned(),
+        Reason::SurveyPaused if facts.is_archived => "The survey is archived.".to_owned(),
+        Reason::SurveyPaused => "The survey is paused.".to_owned(),
         Reason::Unsubscribed => "The customer wants no more mail.".to_owned(),
         Reason::Bounced => "Mail to the customer came back.".to_owned(),
+        Reason::OwnDomain => {
+            format!("The customer's address is in {}, where our own people are.", facts.within(facts.own_domains).unwrap_or_default())
+        }
+        Reason::ExcludedDomain => {
+            format!("The survey leaves out addresses in {}.", facts.within(&policy.exclude_domains).unwrap_or_default())
+        }
         Reason::ExcludedTag => {
             let excluded: Vec<&str> = facts.tags.iter().filter(|tag| policy.exclude_tags.contains(tag)).map(String::as_str).collect();
             format!("The survey leaves out tickets with the tag {}.", excluded.join(", "))
@@ -163,9 +192,12 @@ pub fn is_sampled(key: &str, percent: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::MINUTE_MS;
 
     const NOW: i64 = 1_768_473_000_000;
 
@@ -178,12 +210,15 @@ mod tests {
             closed_at: Some(Timestamp::from_millis(NOW - 1000)),
             is_asked_about_ticket: false,
             has_address: true,
-            is_paused: false,
+            is_archived: false,
             suppressed: None,
+            email: Some("sara@example.com"),
+            own_domains: &[],
             tags: &[],
             asked_same_metric_at: None,
             asked_any_at: None,
             sample_key: "survey:ticket",
+            zone: Tz::UTC,
         }
     }
 
@@ -194,43 +229,54 @@ mod tests {
         }
     }
 
-    /// A change of the facts that makes one rule hit.
-    type Breaks = fn(&mut Facts<'_>);
+    /// A change of policy and facts that makes one rule hit.
+    type Breaks = (fn(&mut Policy), fn(&mut Facts<'_>));
+
+    static OURS: LazyLock<Vec<String>> = LazyLock::new(|| vec!["example.com".to_owned()]);
 
     /// Every rule in order, with the change that makes it hit.
     const RULES: &[(Reason, Breaks)] = &[
-        (Reason::NotClosed, |facts| facts.closed = false),
-        (Reason::Duplicate, |facts| facts.is_asked_about_ticket = true),
-        (Reason::NoAddress, |facts| facts.has_address = false),
-        (Reason::SurveyPaused, |facts| facts.is_paused = true),
-        (Reason::Unsubscribed, |facts| facts.suppressed = Some(Reason::Unsubscribed)),
-        (Reason::TooOld, |facts| facts.closed_at = Some(facts.now.plus_days(-8))),
-        (Reason::QuietPeriod, |facts| {
-            facts.asked_same_metric_at = Some(facts.now.plus_days(-6));
-        }),
-        (Reason::QuietAny, |facts| facts.asked_any_at = Some(facts.now.plus_millis(-1))),
+        (Reason::NotClosed, (|_| {}, |facts| facts.closed = false)),
+        (Reason::Duplicate, (|_| {}, |facts| facts.is_asked_about_ticket = true)),
+        (Reason::NoAddress, (|_| {}, |facts| facts.has_address = false)),
+        (Reason::SurveyPaused, (|_| {}, |facts| facts.is_archived = true)),
+        (Reason::SurveyPaused, (|policy| policy.paused = true, |_| {})),
+        (Reason::Unsubscribed, (|_| {}, |facts| facts.suppressed = Some(Reason::Unsubscribed))),
+        (Reason::Bounced, (|_| {}, |facts| facts.suppressed = facts.suppressed.or(Some(Reason::Bounced)))),
+        (Reason::OwnDomain, (|_| {}, |facts| facts.own_domains = &OURS)),
+        (Reason::ExcludedDomain, (|policy| policy.exclude_domains.push("example.com".to_owned()), |_| {})),
+        (Reason::ExcludedTag, (|policy| policy.exclude_tags.push("vip".to_owned()), |_| {})),
+        (Reason::TooOld, (|_| {}, |facts| facts.closed_at = Some(facts.now.plus_days(-8)))),
+        (Reason::QuietPeriod, (|_| {}, |facts| facts.asked_same_metric_at = Some(facts.now.plus_days(-6)))),
+        (Reason::QuietAny, (|_| {}, |facts| facts.asked_any_at = Some(facts.now.plus_millis(-1)))),
+        (Reason::SampledOut, (|policy| policy.sample_percent = 0, |_| {})),
     ];
 
-    #[test]
-    fn the_first_rule_that_hits_gives_the_reason() {
-        let policy = Policy::default();
-        assert_eq!(reason(decide(&facts(&policy))), None);
-        for (index, (expected, breaks)) in RULES.iter().enumerate() {
-            let mut alone = facts(&policy);
-            breaks(&mut alone);
-            assert_eq!(reason(decide(&alone)), Some(*expected));
-            let mut with_all_later = facts(&policy);
-            RULES[index..].iter().for_each(|(_, breaks)| breaks(&mut with_all_later));
-            assert_eq!(reason(decide(&with_all_later)), Some(*expected));
+    /// The reason and its explanation when some rules hit.
+    fn broken(rules: &[(Reason, Breaks)]) -> (Option<Reason>, String) {
+        let mut policy = Policy::default();
+        for (_, (of_policy, _)) in rules {
+            of_policy(&mut policy);
         }
+        let tags = ["vip".to_owned()];
+        let mut facts = Facts { tags: &tags, ..facts(&policy) };
+        for (_, (_, of_facts)) in rules {
+            of_facts(&mut facts);
+        }
+        let decision = decide(&facts);
+        (reason(decision), explain(&facts, decision))
     }
 
     #[test]
-    fn a_tag_can_exclude_and_a_sample_of_nothing_asks_nobody() {
-        let policy = Policy { exclude_tags: vec!["spam".to_owned()], sample_percent: 0, ..Policy::default() };
-        let tags = ["spam".to_owned()];
-        assert_eq!(reason(decide(&Facts { tags: &tags, ..facts(&policy) })), Some(Reason::ExcludedTag));
-        assert_eq!(reason(decide(&facts(&policy))), Some(Reason::SampledOut));
+    fn the_first_rule_that_hits_gives_the_reason() {
+        assert_eq!(broken(&[]).0, None);
+        for (index, rule) in RULES.iter().enumerate() {
+            assert_eq!(broken(&[*rule]).0, Some(rule.0));
+            assert_eq!(broken(&RULES[index..]).0, Some(rule.0), "with all later ones");
+        }
+        let mut order: Vec<Reason> = RULES.iter().map(|(reason, _)| *reason).collect();
+        order.dedup();
+        assert_eq!(order, Reason::ALL, "every reason, in the order of the rules");
     }
 
     #[test]
@@ -266,10 +312,19 @@ mod tests {
         ] {
             assert_eq!(explain(&facts, decide(&facts)), expected);
         }
-        for (_, breaks) in RULES {
-            let mut broken = facts(&policy);
-            breaks(&mut broken);
-            assert!(explain(&broken, decide(&broken)).ends_with('.'));
+        for (rule, expected) in RULES.iter().zip(&[
+            "The interaction is not over.",
+            "The customer was asked about this ticket and may still answer.",
+            "There is no address for any channel of the survey.",
+            "The survey is archived.",
+            "The survey is paused.",
+            "The customer wants no more mail.",
+            "Mail to the customer came back.",
+            "The customer's address is in example.com, where our own people are.",
+            "The survey leaves out addresses in example.com.",
+            "The survey leaves out tickets with the tag vip.",
+        ]) {
+            assert_eq!(broken(&[*rule]).1, *expected);
         }
     }
 
@@ -278,6 +333,20 @@ mod tests {
         let policy = Policy { delay_minutes: 90, expires_days: 2, ..Policy::default() };
         let due_at = Timestamp::from_millis(NOW).plus_millis(90 * MINUTE_MS);
         assert_eq!(decide(&facts(&policy)), Decision::Invite { due_at, expires_at: due_at.plus_days(2) });
+    }
+
+    #[test]
+    fn sending_hours_move_the_message_and_the_end() {
+        let send_hours = crate::survey::SendHours::parse("09:00", "10:00").ok();
+        let policy = Policy { send_hours, expires_days: 4, ..Policy::default() };
+        // 10:30 in UTC is 11:30 in Berlin.
+        let berlin = Facts { zone: Tz::Europe__Berlin, ..facts(&policy) };
+        let due_at = Timestamp::parse("2026-01-16T08:00:00Z").unwrap();
+        assert_eq!(decide(&berlin), Decision::Invite { due_at, expires_at: due_at.plus_days(4) });
+        assert_eq!(
+            explain(&berlin, decide(&berlin)),
+            "The message leaves at 2026-01-16T08:00:00.000Z, within 09:00 to 10:00 in Europe/Berlin; the link can be answered until 2026-01-20."
+        );
     }
 
     proptest! {

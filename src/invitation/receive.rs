@@ -73,7 +73,7 @@ pub async fn receive(tx: &mut Tx, context: &Context, survey: &Survey, received: 
         }
         None => None,
     };
-    let (decision, explanation) = decide(tx, survey, received, (&closure_key, identity.as_deref(), customer), now).await?;
+    let (decision, explanation) = decide(tx, context, survey, received, (&closure_key, identity.as_deref(), customer)).await?;
     let id = InteractionId(context.random.uuid(now));
     let record = Record { id, survey: survey.id, source: received.source, closure_key: &closure_key, customer, decision, explanation, now };
     if !store::insert_interaction(tx, &record, interaction).await? {
@@ -93,12 +93,13 @@ pub async fn receive(tx: &mut Tx, context: &Context, survey: &Survey, received: 
 /// Gathers the facts and applies the policy.
 async fn decide(
     tx: &mut Tx,
+    context: &Context,
     survey: &Survey,
     received: &Received,
     who: (&str, Option<&str>, Option<CustomerId>),
-    now: Timestamp,
 ) -> Result<(Decision, String)> {
     let (closure_key, identity, customer) = who;
+    let now = context.clock.now();
     let interaction = &received.interaction;
     let is_asked_about_ticket = match &interaction.ticket.id {
         Some(ticket) => !store::list_open(tx, survey.id, ticket, now).await?.is_empty(),
@@ -120,12 +121,15 @@ async fn decide(
         closed_at: interaction.ticket.closed_at,
         is_asked_about_ticket,
         has_address: survey.deliver.is_empty() || survey.deliver.iter().any(|channel| has_address(*channel, &interaction.customer)),
-        is_paused: survey.archived_at.is_some(),
+        is_archived: survey.archived_at.is_some(),
         suppressed,
+        email: interaction.customer.email.as_deref(),
+        own_domains: &context.own_domains,
         tags: &interaction.tags,
         asked_same_metric_at,
         asked_any_at,
         sample_key: &format!("{} {closure_key}", survey.id),
+        zone: survey.timezone,
     };
     let decision = policy::decide(&facts);
     Ok((decision, policy::explain(&facts, decision)))

@@ -1,3 +1,4 @@
-//! Outgoing connections.
+//! Outgoing connections, and the domains they lead to.
 
+pub mod domain;
 pub mod smtp;

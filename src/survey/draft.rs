@@ -10,7 +10,11 @@ use super::{Brand, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 use crate::clock::Timestamp;
 use crate::i18n::Locale;
 use crate::metric::{Metric, Scale};
+use crate::net::domain;
 use crate::web::problem::{FieldError, Problem};
+
+/// Domains that a survey can leave out.
+const MOST_DOMAINS: usize = 1000;
 
 /// What a caller may say of a survey. Only `slug`, `name` and `metric` are required.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -140,15 +144,13 @@ impl Draft {
             return usual;
         };
         whole.extend(self.policy.clone());
-        match serde_json::from_value::<Policy>(serde_json::Value::Object(whole)) {
-            Ok(policy) => {
-                check_policy(&policy, errors);
+        match serde_path_to_error::deserialize::<_, Policy>(serde_json::Value::Object(whole)) {
+            Ok(mut policy) => {
+                check_policy(&mut policy, errors);
                 policy
             }
             Err(error) => {
-                let message = error.to_string();
-                let field = message.split('`').nth(1).filter(|_| message.starts_with("unknown field"));
-                errors.unless(false, &field.map_or_else(|| "policy".to_owned(), |name| format!("policy.{name}")), &message);
+                errors.unless(false, &format!("policy.{}", error.path()), &error.inner().to_string());
                 usual
             }
         }
@@ -181,7 +183,8 @@ impl From<&Survey> for Draft {
     }
 }
 
-fn check_policy(policy: &Policy, errors: &mut Errors) {
+/// Checks a policy and writes its domains in their one form.
+fn check_policy(policy: &mut Policy, errors: &mut Errors) {
     for (name, value, low, high) in [
         ("delay_minutes", policy.delay_minutes, 0, 43_200),
         ("quiet_days", policy.quiet_days, 0, 3650),
@@ -193,14 +196,23 @@ fn check_policy(policy: &Policy, errors: &mut Errors) {
     ] {
         errors.range(&format!("policy.{name}"), value, low, high);
     }
-    errors.unless(policy.reminder_days.is_none(), "policy.reminder_days", "reminders are not offered yet; leave it null");
-    errors.unless(policy.send_hours.is_none(), "policy.send_hours", "sending hours are not offered yet; leave it null");
+    let reminds_in_time = |days: i64| (1..=30).contains(&days) && days < policy.expires_days;
+    errors.unless(
+        policy.reminder_days.is_none_or(reminds_in_time),
+        "policy.reminder_days",
+        "must be from 1 to 30 and less than expires_days, or null for no reminder",
+    );
     let tags = &policy.exclude_tags;
     errors.unless(
         tags.len() <= 100 && tags.iter().all(|tag| (1..=100).contains(&tag.chars().count())),
         "policy.exclude_tags",
         "must be up to 100 tags of 1 to 100 characters",
     );
+    let domains: Option<Vec<String>> = policy.exclude_domains.iter().map(|domain| domain::normal(domain)).collect();
+    match domains.filter(|domains| domains.len() <= MOST_DOMAINS) {
+        Some(domains) => policy.exclude_domains = domains,
+        None => errors.unless(false, "policy.exclude_domains", "must be up to 1000 domains such as acme.example"),
+    }
 }
 
 fn check_public(public: &Public, errors: &mut Errors) {
@@ -239,6 +251,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::survey::SendHours;
 
     fn survey(extra: &Value) -> Result<Survey, Problem> {
         let mut whole = json!({"slug": "support", "name": "Support", "metric": "csat"});
@@ -271,7 +284,15 @@ mod tests {
             (json!({"brand": {"logo_url": "http://a.example/x.png"}}), "brand.logo_url"),
             (json!({"policy": {"sample_percent": 101}}), "policy.sample_percent"),
             (json!({"policy": {"quiet_weeks": 1}}), "policy.quiet_weeks"),
-            (json!({"policy": {"reminder_days": 3}}), "policy.reminder_days"),
+            (json!({"policy": {"quiet_days": "7"}}), "policy.quiet_days"),
+            (json!({"policy": {"reminder_days": 0}}), "policy.reminder_days"),
+            (json!({"policy": {"reminder_days": 31, "expires_days": 90}}), "policy.reminder_days"),
+            (json!({"policy": {"reminder_days": 7, "expires_days": 7}}), "policy.reminder_days"),
+            (json!({"policy": {"send_hours": ["9", "18"]}}), "policy.send_hours"),
+            (json!({"policy": {"send_hours": ["09:00", "09:00"]}}), "policy.send_hours"),
+            (json!({"policy": {"exclude_domains": ["@acme.example"]}}), "policy.exclude_domains"),
+            (json!({"policy": {"exclude_domains": vec!["a.example"; 1001]}}), "policy.exclude_domains"),
+            (json!({"policy": {"paused": 1}}), "policy.paused"),
             (json!({"public": {"minimum": 3}}), "public.minimum"),
             (json!({"public": {"lot": 1}}), "public.lot"),
             (json!({"texts": {"fa": {"question": ""}}}), "texts.fa.question"),
@@ -285,8 +306,10 @@ mod tests {
 
     #[test]
     fn a_draft_of_a_survey_makes_the_same_survey() {
-        let one =
-            survey(&json!({"metric": "nps", "timezone": "Asia/Tehran", "deliver": [], "policy": {"exclude_tags": ["spam"]}})).unwrap();
+        let policy = json!({"exclude_tags": ["spam"], "exclude_domains": ["Acme.Example"], "send_hours": ["22:00", "06:00"], "reminder_days": 3, "paused": true});
+        let one = survey(&json!({"metric": "nps", "timezone": "Asia/Tehran", "deliver": [], "policy": policy})).unwrap();
+        assert_eq!(one.policy.exclude_domains, ["acme.example"]);
+        assert_eq!((one.policy.send_hours, one.policy.paused), (SendHours::parse("22:00", "06:00").ok(), true));
         let again = Draft::from(&one).into_survey(one.id, one.created_at).unwrap();
         assert_eq!(format!("{again:?}"), format!("{one:?}"));
     }

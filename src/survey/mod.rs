@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod draft;
+pub mod hours;
 pub mod http;
 pub mod store;
 pub mod wording;
@@ -16,6 +17,8 @@ use crate::clock::Timestamp;
 use crate::db::{id, text_enum};
 use crate::i18n::Locale;
 use crate::metric::{Band, Metric, Scale};
+
+pub use hours::SendHours;
 
 text_enum! {
     /// How the points of the scale are drawn. The words stand beside every form.
@@ -120,7 +123,7 @@ pub struct Policy {
     pub sample_percent: i64,
     /// Days until a link expires, 1 to 365.
     pub expires_days: i64,
-    /// Days after the first message for a reminder. Not offered yet: only null.
+    /// Days after the first message for one reminder, 1 to 30 and less than `expires_days`; null for none.
     pub reminder_days: Option<i64>,
     /// Days during which an answer can be changed, 0 to 365.
     pub edit_days: i64,
@@ -128,8 +131,13 @@ pub struct Policy {
     pub max_age_days: i64,
     /// Tickets with one of these tags are not asked about.
     pub exclude_tags: Vec<String>,
-    /// Hours of the day at which messages may leave. Not offered yet: only null.
-    pub send_hours: Option<Vec<String>>,
+    /// Customers whose mail address lies in one of these domains, or below it, are not asked.
+    pub exclude_domains: Vec<String>,
+    /// Hours of the day at which messages may leave, in the survey's time zone: `["09:00", "18:00"]`, the end not included; null for any hour.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub send_hours: Option<SendHours>,
+    /// While true nobody new is asked, messages that wait are held, and reminders are dropped.
+    pub paused: bool,
 }
 
 impl Default for Policy {
@@ -144,7 +152,9 @@ impl Default for Policy {
             edit_days: 14,
             max_age_days: 7,
             exclude_tags: Vec::new(),
+            exclude_domains: Vec::new(),
             send_hours: None,
+            paused: false,
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Context {
     pub public_url: String,
     /// An API key with every scope, from the configuration.
     pub root_key: Option<SecretString>,
+    /// The domains of our own people, whom no survey asks, in their normal form.
+    pub own_domains: Vec<String>,
     /// How this program was started: the first word of its command line.
     pub program: String,
     /// What the start page tells of outgoing mail.

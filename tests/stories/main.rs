@@ -12,6 +12,7 @@ mod interactions;
 mod life_of_a_survey;
 mod operating;
 mod plans;
+mod policy;
 mod reports;
 mod schema;
 mod sql;

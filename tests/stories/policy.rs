@@ -1,0 +1,79 @@
+//! What a survey's policy can say beyond quiet days: domains, a switch, hours of the day and a reminder.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::common::{On, TestApp, answer};
+use crate::hook::{Hook, closed};
+use crate::on_both_engines;
+
+/// The reason, or the outcome where there is none.
+fn word(decided: &Value) -> &str {
+    decided["reason"].as_str().or(decided["outcome"].as_str()).unwrap()
+}
+
+/// Lays something over a survey's policy.
+pub async fn set_policy(app: &TestApp, survey: &str, policy: Value) {
+    let request = app.api(Method::PATCH, &format!("/api/v1/surveys/{survey}")).json(&json!({"policy": policy}));
+    let (status, survey) = answer(request).await;
+    assert_eq!(status, StatusCode::OK, "{survey}");
+}
+
+on_both_engines! {
+    async fn whoever_has_an_address_in_an_excluded_domain_or_below_it_is_not_asked(app: TestApp) {
+        let survey = app.survey("support", json!({"policy": {"exclude_domains": ["Partner.Example"], "quiet_days": 0, "quiet_any_days": 0}})).await;
+        assert_eq!(survey["policy"]["exclude_domains"], json!(["partner.example"]));
+        let hook = Hook::connect(&app, "standard", "support", None).await;
+        for (number, (email, expected)) in
+            [("sara@PARTNER.example", "excluded_domain"), ("sara@mail.partner.example", "excluded_domain"), ("sara@notpartner.example", "invited")].iter().enumerate()
+        {
+            let decided = app.close_ticket("support", &format!("a{number}"), email).await;
+            assert_eq!(word(&decided), *expected, "{email}");
+            if *expected == "excluded_domain" {
+                assert_eq!(decided["explanation"], json!("The survey leaves out addresses in partner.example."));
+            }
+            let ticket = format!("h{number}");
+            assert_eq!(word(&hook.send(&app, &ticket, &closed(&app, &ticket, email)).await.1), *expected, "{email}");
+        }
+    }
+
+    async fn a_paused_survey_asks_nobody_new_until_it_is_switched_on_again(app: TestApp) {
+        app.survey("support", json!({})).await;
+        set_policy(&app, "support", json!({"paused": true})).await;
+        let decided = app.close_ticket("support", "1", "a@example.com").await;
+        assert_eq!((word(&decided), &decided["explanation"]), ("survey_paused", &json!("The survey is paused.")));
+        let hook = Hook::connect(&app, "standard", "support", None).await;
+        assert_eq!(word(&hook.send(&app, "m", &closed(&app, "2", "b@example.com")).await.1), "survey_paused");
+        set_policy(&app, "support", json!({"paused": false})).await;
+        assert_eq!(word(&app.close_ticket("support", "3", "a@example.com").await), "invited");
+    }
+
+    async fn a_message_leaves_within_the_hours_of_the_survey(app: TestApp) {
+        let policy = json!({"send_hours": ["09:00", "11:00"], "quiet_days": 0, "quiet_any_days": 0});
+        let survey = app.survey("support", json!({"timezone": "Europe/Berlin", "policy": policy})).await;
+        assert_eq!(survey["policy"]["send_hours"], json!(["09:00", "11:00"]));
+        // It is 11:30 in Berlin.
+        let decided = app.close_ticket("support", "1", "a@example.com").await;
+        assert_eq!(
+            decided["explanation"],
+            json!("The message leaves at 2026-01-16T08:00:00.000Z, within 09:00 to 11:00 in Europe/Berlin; the link can be answered until 2026-02-15.")
+        );
+        app.clock.advance(21 * 3_600_000 + 30 * 60_000 - 1);
+        assert_eq!(app.app.deliver_due().await.unwrap(), 0);
+        app.clock.advance(1);
+        assert_eq!(app.app.deliver_due().await.unwrap(), 1);
+        assert_eq!(app.mails.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_people_are_asked_by_no_survey() {
+    let app = TestApp::start_with(On::Sqlite, &[("NABZ__ASKING__OWN_DOMAINS", "[\"Acme.example\"]")]).await;
+    app.survey("support", json!({"deliver": []})).await;
+    let decided = app.close_ticket("support", "1", "jonas@support.acme.EXAMPLE").await;
+    assert_eq!(
+        (word(&decided), &decided["explanation"]),
+        ("own_domain", &json!("The customer's address is in acme.example, where our own people are."))
+    );
+    assert_eq!(word(&app.close_ticket("support", "2", "sara@example.com").await), "invited");
+}
