@@ -25,8 +25,9 @@ use crate::delivery::mail::Mailbox;
 use crate::delivery::transport::Transport;
 use crate::delivery::worker::Courier;
 use crate::happiness::kept::Reports;
-use crate::intake;
-use crate::invitation::http::InFlight;
+use crate::intake::{self, Sources};
+use crate::invitation::clerk::Clerk;
+use crate::invitation::http::{Desk, InFlight};
 use crate::keyring::Keyring;
 use crate::link::Links;
 use crate::net::domain;
@@ -37,7 +38,7 @@ use crate::response::lookup::Lookup;
 use crate::response::recorder::Recorder;
 use crate::response::rendered::Pages;
 use crate::routes;
-use crate::survey::cache::Cache;
+use crate::survey::Surveys;
 use crate::web::address::Proxies;
 use crate::web::limit::{Limits, PerMinute};
 use crate::web::metrics::Metrics;
@@ -94,6 +95,7 @@ pub struct App {
     /// What its handlers share.
     pub context: Arc<Context>,
     booth: Option<web::Data<Booth>>,
+    desk: Option<web::Data<Desk>>,
     courier: Arc<Courier>,
     server: ServerHandle,
     stop: CancellationToken,
@@ -115,13 +117,15 @@ impl App {
         let transport = parts.transport.clone().map_or_else(|| transport(config), Ok)?;
         let context = Arc::new(context(config, &parts, (db, keyring, address))?);
         let links = Links::new(&context.keyring);
-        let surveys = Arc::new(Cache::new(&context.db));
+        let surveys = Arc::new(Surveys::new(&context.db));
         let (stop, tasks, draining) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
 
         let courier = Arc::new(courier(config, (&context, &links, &surveys), transport)?);
         let (recorder, serve_votes) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
         let (lookup, serve_pages) = Lookup::new(context.db.clone());
+        let (clerk, serve_intake) = Clerk::new(Arc::clone(&context), links.clone());
         draining.spawn(serve_votes);
+        draining.spawn(serve_intake);
         draining.spawn(serve_pages);
         tasks.spawn(changes::relay(context.db.clone(), stop.clone()));
         tasks.spawn(forget_idle(Arc::clone(&context), stop.clone()));
@@ -130,22 +134,18 @@ impl App {
             let (courier, stop) = (Arc::clone(&courier), stop.clone());
             tasks.spawn(async move { courier.run(stop).await });
         }
-        let booth = web::Data::new(Booth {
+        let desk = web::Data::new(Desk {
             context: Arc::clone(&context),
             links: links.clone(),
-            lookup,
-            recorder,
-            surveys,
-            pages: Pages::default(),
+            clerk,
+            sources: Sources::new(&context.db),
+            surveys: Arc::clone(&surveys),
+            in_flight: InFlight::default(),
         });
-        let server = serve(
-            config,
-            parts.threads,
-            listener,
-            (web::Data::from(Arc::clone(&context)), web::Data::new(links), booth.clone()),
-            &draining,
-        )?;
-        Ok(Self { address, context, booth: Some(booth), courier, server, stop, tasks, draining })
+        let booth = web::Data::new(Booth { context: Arc::clone(&context), links, lookup, recorder, surveys, pages: Pages::default() });
+        let server =
+            serve(config, parts.threads, listener, (web::Data::from(Arc::clone(&context)), desk.clone(), booth.clone()), &draining)?;
+        Ok(Self { address, context, booth: Some(booth), desk: Some(desk), courier, server, stop, tasks, draining })
     }
 
     /// Sends everything that is due now; answers how many attempts that took.
@@ -169,8 +169,9 @@ impl App {
         self.stop.cancel();
         let ended = tokio::time::timeout(STOP_WITHIN, async {
             self.server.stop(true).await;
-            // The recorder ends once nobody can hand it a vote any more.
+            // Recorder and clerk end once nobody can hand them anything any more.
             self.booth.take();
+            self.desk.take();
             self.draining.close();
             self.draining.wait().await;
             self.tasks.close();
@@ -233,7 +234,7 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
 
 fn courier(
     config: &Config,
-    (context, links, surveys): (&Arc<Context>, &Links, &Arc<Cache>),
+    (context, links, surveys): (&Arc<Context>, &Links, &Arc<Surveys>),
     transport: Transport,
 ) -> anyhow::Result<Courier> {
     let (from, reply_to) = senders(config)?;
@@ -256,7 +257,7 @@ fn senders(config: &Config) -> anyhow::Result<(Mailbox, Option<Mailbox>)> {
     Ok((from, reply_to.map(|text| Mailbox::parse(text)).transpose().context("mail.reply_to")?))
 }
 
-type Shared = (web::Data<Context>, web::Data<Links>, web::Data<Booth>);
+type Shared = (web::Data<Context>, web::Data<Desk>, web::Data<Booth>);
 
 fn serve(
     config: &Config,
@@ -267,16 +268,14 @@ fn serve(
 ) -> anyhow::Result<ServerHandle> {
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let document = web::Data::new(Arc::new(routes::Document::openapi()));
-    let in_flight = web::Data::new(InFlight::default());
     let reports = web::Data::new(Reports::new(&shared.0.db, &shared.0.clock));
     let server = HttpServer::new(move || {
-        let (context, links, booth) = shared.clone();
+        let (context, desk, booth) = shared.clone();
         Site::new()
             .app_data(context)
-            .app_data(links)
+            .app_data(desk)
             .app_data(booth)
             .app_data(document.clone())
-            .app_data(in_flight.clone())
             .app_data(reports.clone())
             .configure(routes::configure)
             .wrap(Compress::default())

@@ -28,6 +28,8 @@ pub enum Change {
     Survey(Uuid),
     /// The tallies of a survey grew.
     Tally(Uuid),
+    /// A source was altered or disconnected.
+    Source(Uuid),
 }
 
 impl Change {
@@ -36,6 +38,7 @@ impl Change {
             Self::Outbox => format!("{node} outbox"),
             Self::Survey(id) => format!("{node} survey {id}"),
             Self::Tally(id) => format!("{node} tally {id}"),
+            Self::Source(id) => format!("{node} source {id}"),
         }
     }
 
@@ -47,6 +50,7 @@ impl Change {
             "outbox" => Self::Outbox,
             "survey" => Self::Survey(words.next()?.parse().ok()?),
             "tally" => Self::Tally(words.next()?.parse().ok()?),
+            "source" => Self::Source(words.next()?.parse().ok()?),
             _ => return None,
         };
         Some((node, change))

@@ -6,6 +6,16 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Type};
 
+use super::{Error, Result};
+
+/// A list as both engines take it apart again, many rows in one parameter.
+///
+/// # Errors
+/// When something in it cannot be JSON.
+pub fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Encode(Box::new(error)))
+}
+
 /// Stores `T` as JSON text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Json<T>(pub T);
@@ -27,7 +37,7 @@ impl<'q, DB: Database, T: Serialize> Encode<'q, DB> for Json<T>
 where
     String: Encode<'q, DB>,
 {
-    fn encode_by_ref(&self, buffer: &mut DB::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+    fn encode_by_ref(&self, buffer: &mut DB::ArgumentBuffer) -> std::result::Result<IsNull, BoxDynError> {
         <String as Encode<'q, DB>>::encode(serde_json::to_string(&self.0)?, buffer)
     }
 }
@@ -36,7 +46,7 @@ impl<'r, DB: Database, T: DeserializeOwned> Decode<'r, DB> for Json<T>
 where
     &'r str: Decode<'r, DB>,
 {
-    fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
+    fn decode(value: DB::ValueRef<'r>) -> std::result::Result<Self, BoxDynError> {
         Ok(Self(serde_json::from_str(<&'r str as Decode<'r, DB>>::decode(value)?)?))
     }
 }

@@ -1,5 +1,6 @@
 //! Engines, sessions, transactions and migrations: SQLite and PostgreSQL behind one SQL text.
 
+pub mod cache;
 pub mod changes;
 mod id;
 mod json;
@@ -13,7 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub(crate) use id::id;
-pub use json::Json;
+pub use json::{Json, to_json};
 pub use sqlx::{Error, FromRow};
 pub(crate) use text::text_enum;
 

@@ -16,7 +16,7 @@ use crate::invitation::{self, InvitationId, State, receive};
 use crate::link::{Links, Purpose};
 use crate::net::smtp::SendError;
 use crate::outbox::{self, Claimed, Settlement, backoff, store::Lease};
-use crate::survey::{Survey, cache::Cache};
+use crate::survey::{Survey, Surveys};
 use crate::web::Context;
 
 /// Longer than any attempt can take, so that a message is sent again only when its worker died.
@@ -32,7 +32,7 @@ pub struct Courier {
     /// Signs links.
     pub links: Links,
     /// Surveys.
-    pub surveys: Arc<Cache>,
+    pub surveys: Arc<Surveys>,
     /// How mail leaves.
     pub transport: Transport,
     /// The sender.
@@ -137,7 +137,7 @@ impl Courier {
         let Some(letter) = store::find_letter(&mut self.context.db.read().await?, id).await? else {
             return cancel("there is no such invitation", None);
         };
-        let Some(survey) = self.surveys.find(letter.survey_id).await? else {
+        let Some(survey) = self.surveys.find(letter.survey_id.0).await? else {
             return cancel("there is no such survey", None);
         };
         if letter.is_suppressed {

@@ -33,6 +33,7 @@ use self::interaction::{LONGEST_ID, tidy_text};
 use self::reading::Unreadable;
 use self::verify::Refusal;
 use crate::clock::Timestamp;
+use crate::db::cache::Cache;
 use crate::db::{id, text_enum};
 use crate::survey::SurveyId;
 
@@ -94,6 +95,9 @@ text_enum! {
         Unreadable = "unreadable",
     }
 }
+
+/// Sources kept in memory.
+pub type Sources = Cache<Source>;
 
 /// A connected help desk or program.
 #[derive(Debug, Clone)]

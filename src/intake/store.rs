@@ -1,11 +1,28 @@
 //! The only SQL about sources and what arrived at them.
 
+use std::collections::HashMap;
+
+use data_encoding::HEXLOWER;
+use serde::Serialize;
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use super::{Reception, Source, SourceId, SourceKind};
 use crate::clock::Timestamp;
-use crate::db::{Result, Session, Tx, on_engine};
+use crate::db::cache::Kept;
+use crate::db::changes::Change;
+use crate::db::{Read, Result, Session, Tx, on_engine, to_json};
 use crate::survey::SurveyId;
+
+impl Kept for Source {
+    fn changed_by(change: Change) -> Option<Uuid> {
+        if let Change::Source(id) = change { Some(id) } else { None }
+    }
+
+    async fn find(read: &mut Read, id: Uuid) -> Result<Option<Self>> {
+        find(read, SourceId(id)).await
+    }
+}
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -86,6 +103,9 @@ pub async fn delete(tx: &mut Tx, id: SourceId, now: Timestamp) -> Result<bool> {
             .await?
             .rows_affected()
     });
+    if deleted > 0 {
+        tx.announce(Change::Source(id.0));
+    }
     Ok(deleted > 0)
 }
 
@@ -110,29 +130,59 @@ pub struct Arrival<'a> {
     pub at: Timestamp,
 }
 
-/// Notes a delivery; false when the sender delivered it before.
+#[derive(Serialize)]
+struct ArrivalRow<'a> {
+    id: Simple,
+    source: Simple,
+    delivery_key: Option<&'a str>,
+    outcome: Reception,
+    answer: &'a str,
+    problem: Option<&'a str>,
+    body: Option<String>,
+    at: i64,
+}
+
+macro_rules! arrivals {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO source_event (id, source_id, delivery_key, outcome, answer, problem, body, created_at) ",
+            $rows,
+            " ON CONFLICT (source_id, delivery_key) DO NOTHING"
+        )
+    };
+}
+const ARRIVALS_SQLITE: &str = arrivals!(
+    "SELECT unhex(value ->> 'id'), unhex(value ->> 'source'), value ->> 'delivery_key', value ->> 'outcome', value ->> 'answer', value ->> 'problem',
+         unhex(value ->> 'body'), value ->> 'at' FROM jsonb_each($1) WHERE true"
+);
+const ARRIVALS_POSTGRES: &str = arrivals!(
+    "SELECT id, source, delivery_key, outcome, answer, problem, decode(body, 'hex'), at FROM json_to_recordset($1::json)
+         AS r (id uuid, source uuid, delivery_key text, outcome text, answer text, problem text, body text, at bigint) ORDER BY source, delivery_key"
+);
+
+/// Notes deliveries; one that the sender delivered before is left as it was noted first.
 ///
 /// # Errors
-/// When the database cannot store it.
-pub async fn insert_arrival(tx: &mut Tx, arrival: &Arrival<'_>) -> Result<bool> {
-    let inserted = on_engine!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO source_event (id, source_id, delivery_key, outcome, answer, problem, body, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source_id, delivery_key) DO NOTHING",
-        )
-        .bind(arrival.id)
-        .bind(arrival.source)
-        .bind(arrival.delivery_key)
-        .bind(arrival.outcome)
-        .bind(arrival.answer)
-        .bind(arrival.problem)
-        .bind(arrival.body)
-        .bind(arrival.at)
-        .execute(conn)
-        .await?
-        .rows_affected()
+/// When the database cannot store them.
+pub async fn insert_arrivals(tx: &mut Tx, arrivals: &[Arrival<'_>]) -> Result<()> {
+    let rows: Vec<ArrivalRow<'_>> = arrivals
+        .iter()
+        .map(|arrival| ArrivalRow {
+            id: arrival.id.simple(),
+            source: arrival.source.0.simple(),
+            delivery_key: arrival.delivery_key,
+            outcome: arrival.outcome,
+            answer: arrival.answer,
+            problem: arrival.problem,
+            body: arrival.body.map(|body| HEXLOWER.encode(body)),
+            at: arrival.at.as_millis(),
+        })
+        .collect();
+    let (sql, json) = (tx.pick(ARRIVALS_SQLITE, ARRIVALS_POSTGRES), to_json(&rows)?);
+    on_engine!(tx, |conn| {
+        sqlx::query(sql).bind(json).execute(conn).await?;
     });
-    Ok(inserted > 0)
+    Ok(())
 }
 
 /// A delivery as it was noted.
@@ -213,16 +263,34 @@ pub async fn erase_bodies(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     })
 }
 
-/// The answer that was given to a delivery before, as JSON.
+#[derive(Serialize)]
+struct DeliveryRow<'a> {
+    source: Simple,
+    key: &'a str,
+}
+
+macro_rules! answers {
+    ($keys:literal, $events:literal) => {
+        concat!("SELECT source_event.source_id, source_event.delivery_key, source_event.answer FROM ", $keys, $events)
+    };
+}
+const ANSWERS_SQLITE: &str = answers!(
+    "jsonb_each($1) AS k CROSS JOIN ",
+    "source_event ON source_event.source_id = unhex(k.value ->> 'source') AND source_event.delivery_key = k.value ->> 'key'
+         AND source_event.outcome = 'accepted'"
+);
+const ANSWERS_POSTGRES: &str = answers!(
+    "json_to_recordset($1::json) AS k (source uuid, key text) JOIN ",
+    "LATERAL (SELECT * FROM source_event WHERE source_id = k.source AND delivery_key = k.key AND outcome = 'accepted' LIMIT 1) AS source_event ON true"
+);
+
+/// The answers that were given to deliveries before, as JSON, by source and the sender's id of the delivery.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn find_answer(session: &mut impl Session, source: SourceId, delivery_key: &str) -> Result<Option<String>> {
-    on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT answer FROM source_event WHERE source_id = $1 AND delivery_key = $2 AND outcome = 'accepted'")
-            .bind(source)
-            .bind(delivery_key)
-            .fetch_optional(conn)
-            .await
-    })
+pub async fn find_answers(session: &mut impl Session, deliveries: &[(SourceId, &str)]) -> Result<HashMap<(SourceId, String), String>> {
+    let rows: Vec<DeliveryRow<'_>> = deliveries.iter().map(|(source, key)| DeliveryRow { source: source.0.simple(), key }).collect();
+    let (sql, json) = (session.pick(ANSWERS_SQLITE, ANSWERS_POSTGRES), to_json(&rows)?);
+    let found: Vec<(SourceId, String, String)> = on_engine!(session, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await?);
+    Ok(found.into_iter().map(|(source, key, answer)| ((source, key), answer)).collect())
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::facts::store::Asked;
 use super::store::{self, Decided};
 use super::{InteractionId, Invitation, InvitationId, Outcome, Reason, State};
 use crate::clock::Timestamp;
@@ -58,28 +59,35 @@ impl InteractionAnswer {
     ///
     /// # Errors
     /// When the database cannot answer.
-    pub async fn of(session: &mut impl Session, context: &Context, links: &Links, decided: &Decided) -> Result<Self> {
+    pub async fn of(session: &mut impl Session, context: &Context, links: &Links, decided: Decided) -> Result<Self> {
         let invitation = match decided.outcome {
             Outcome::Invited => store::find_of(session, decided.id).await?,
             Outcome::Skipped => None,
         };
-        Ok(Self {
+        let asked = invitation.map(|Invitation { id, state, expires_at, .. }| Asked { id, state, expires_at });
+        Ok(Self::new(context, links, decided, asked))
+    }
+
+    /// The answer to a decided interaction whose invitation is known.
+    #[must_use]
+    pub fn new(context: &Context, links: &Links, decided: Decided, asked: Option<Asked>) -> Self {
+        Self {
             id: Some(decided.id),
             outcome: decided.outcome,
             reason: decided.reason,
             until: decided.until_at,
-            explanation: decided.explanation.clone(),
-            invitation: invitation.map(|invitation| body(&invitation, context, links)),
-        })
+            explanation: decided.explanation,
+            invitation: asked.map(|asked| body(asked, context, links)),
+        }
     }
 }
 
-fn body(invitation: &Invitation, context: &Context, links: &Links) -> InvitationBody {
+fn body(asked: Asked, context: &Context, links: &Links) -> InvitationBody {
     InvitationBody {
-        id: invitation.id,
-        link: vote_link(context, links, invitation.id),
-        state: invitation.state.at(context.clock.now(), invitation.expires_at),
-        expires_at: invitation.expires_at,
+        id: asked.id,
+        link: vote_link(context, links, asked.id),
+        state: asked.state.at(context.clock.now(), asked.expires_at),
+        expires_at: asked.expires_at,
     }
 }
 
@@ -170,5 +178,43 @@ impl HookAnswer {
             self.outcome = HookOutcome::Duplicate;
         }
         self
+    }
+}
+
+/// The answer to a delivery: of one event, or of each in a list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HookAnswers {
+    /// One event.
+    One(Box<HookAnswer>),
+    /// Events that came as a list.
+    Batch {
+        /// The word `batch`.
+        outcome: String,
+        /// The answer to each event, in their order.
+        items: Vec<HookAnswer>,
+    },
+}
+
+impl HookAnswers {
+    /// The answer to events; a single one that came as such is answered as such.
+    #[must_use]
+    pub fn of(mut items: Vec<HookAnswer>, is_list: bool) -> Self {
+        match (is_list, items.pop()) {
+            (false, Some(item)) => Self::One(Box::new(item)),
+            (_, last) => Self::Batch { outcome: "batch".to_owned(), items: items.into_iter().chain(last).collect() },
+        }
+    }
+
+    /// An answer that was given before, told as a duplicate; both as JSON.
+    ///
+    /// # Errors
+    /// When `first` is no such answer.
+    pub fn again(first: &str) -> serde_json::Result<String> {
+        let again = match serde_json::from_str(first)? {
+            Self::One(item) => Self::One(Box::new(item.again())),
+            Self::Batch { outcome, items } => Self::Batch { outcome, items: items.into_iter().map(HookAnswer::again).collect() },
+        };
+        serde_json::to_string(&again)
     }
 }

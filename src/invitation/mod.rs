@@ -1,6 +1,8 @@
 //! Whom we ask, and when not: the decision, the invitation and its states.
 
 pub mod answer;
+pub mod clerk;
+pub mod facts;
 pub mod http;
 pub mod policy;
 pub mod receive;

@@ -1,68 +1,15 @@
-//! The only SQL about customers, interactions, decisions and invitations.
+//! The only SQL about invitations and decided interactions, but for what takes them in.
 
-use super::policy::Decision;
-use super::{CustomerId, InteractionId, Invitation, InvitationId, Outcome, Reason, State};
+use serde::Serialize;
+use uuid::fmt::Simple;
+
+use super::{InteractionId, Invitation, InvitationId, Outcome, Reason, State};
 use crate::clock::Timestamp;
-use crate::db::{Json, Result, Session, Tx, on_engine};
+use crate::db::{Json, Result, Session, Tx, on_engine, to_json};
 use crate::i18n::Locale;
-use crate::intake::{Customer, Interaction, SourceId};
-use crate::metric::Metric;
+use crate::intake::SourceId;
 use crate::survey::SurveyId;
 use crate::tally::Group;
-
-/// Stores or completes a customer and answers the id. On PostgreSQL the row stays locked until the transaction ends, so that
-/// two decisions about one customer are made one after the other.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn upsert_customer(tx: &mut Tx, id: CustomerId, identity: &str, customer: &Customer, now: Timestamp) -> Result<CustomerId> {
-    on_engine!(tx, |conn| {
-        sqlx::query_scalar(
-            "INSERT INTO customer (id, identity, email, phone, name, ref, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-             ON CONFLICT (identity) DO UPDATE SET email = COALESCE(excluded.email, customer.email), phone = COALESCE(excluded.phone, customer.phone),
-                 name = COALESCE(excluded.name, customer.name), ref = COALESCE(excluded.ref, customer.ref), updated_at = excluded.updated_at
-             RETURNING id",
-        )
-        .bind(id)
-        .bind(identity)
-        .bind(&customer.email)
-        .bind(&customer.phone)
-        .bind(&customer.name)
-        .bind(&customer.reference)
-        .bind(now)
-        .fetch_one(conn)
-        .await
-    })
-}
-
-/// Keeps the latest name of an agent.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn upsert_agent(tx: &mut Tx, key: &str, name: &str, now: Timestamp) -> Result<()> {
-    on_engine!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO agent (agent_key, name, updated_at) VALUES ($1, $2, $3)
-             ON CONFLICT (agent_key) DO UPDATE SET name = excluded.name, updated_at = excluded.updated_at WHERE agent.name <> excluded.name",
-        )
-        .bind(key)
-        .bind(name)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    });
-    Ok(())
-}
-
-/// Why mail to an identity is suppressed, if it is.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn find_suppression(session: &mut impl Session, identity: &str) -> Result<Option<Reason>> {
-    on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT reason FROM suppression WHERE identity = $1").bind(identity).fetch_optional(conn).await
-    })
-}
 
 /// Suppresses all mail to the customer of an invitation; it stays so when it is so already.
 ///
@@ -84,27 +31,6 @@ pub async fn suppress_customer_of(tx: &mut Tx, id: InvitationId, reason: Reason,
     Ok(())
 }
 
-/// When a customer was last asked: about this metric, and about anything. What was withdrawn or never left does not count.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn last_asked(
-    session: &mut impl Session,
-    customer: CustomerId,
-    metric: Metric,
-) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
-    on_engine!(session, |conn| {
-        sqlx::query_as(
-            "SELECT MAX(CASE WHEN metric = $2 THEN created_at END), MAX(created_at) FROM invitation
-             WHERE customer_id = $1 AND state NOT IN ('withdrawn', 'failed')",
-        )
-        .bind(customer)
-        .bind(metric)
-        .fetch_one(conn)
-        .await
-    })
-}
-
 /// The invitations about a ticket that still wait for an answer.
 ///
 /// # Errors
@@ -124,93 +50,6 @@ pub async fn list_open(session: &mut impl Session, survey: SurveyId, ticket: &st
     })
 }
 
-/// What is stored of an interaction beside what happened.
-#[derive(Debug)]
-pub struct Record<'a> {
-    /// Its id.
-    pub id: InteractionId,
-    /// The survey it is for.
-    pub survey: SurveyId,
-    /// Where it came from; `None` for the API.
-    pub source: Option<SourceId>,
-    /// What names the closing: two events of the same closing have the same.
-    pub closure_key: &'a str,
-    /// Who is asked, if anybody is known.
-    pub customer: Option<CustomerId>,
-    /// What was decided.
-    pub decision: Decision,
-    /// The decision in one sentence.
-    pub explanation: String,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// Stores an interaction with its decision; false when the same closing is stored already.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn insert_interaction(tx: &mut Tx, record: &Record<'_>, interaction: &Interaction) -> Result<bool> {
-    let (outcome, reason, until) = record.decision.parts();
-    let inserted = on_engine!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO interaction (id, survey_id, source_id, closure_key, customer_id, ticket_id, ticket, agent_key, agent, team, channel, tags,
-                 touchpoint, segment, product, locale, outcome, reason, until_at, explanation, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-             ON CONFLICT (survey_id, closure_key) DO NOTHING",
-        )
-        .bind(record.id)
-        .bind(record.survey)
-        .bind(record.source)
-        .bind(record.closure_key)
-        .bind(record.customer)
-        .bind(&interaction.ticket.id)
-        .bind(Json(&interaction.ticket))
-        .bind(interaction.agent.key())
-        .bind(Json(&interaction.agent))
-        .bind(&interaction.team)
-        .bind(&interaction.channel)
-        .bind(Json(&interaction.tags))
-        .bind(&interaction.touchpoint)
-        .bind(&interaction.segment)
-        .bind(&interaction.product)
-        .bind(&interaction.customer.locale)
-        .bind(outcome)
-        .bind(reason)
-        .bind(until)
-        .bind(&record.explanation)
-        .bind(record.now)
-        .execute(conn)
-        .await?
-        .rows_affected()
-    });
-    Ok(inserted > 0)
-}
-
-/// Stores an invitation.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn insert(tx: &mut Tx, invitation: &Invitation, metric: Metric) -> Result<()> {
-    on_engine!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, locale, expires_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(invitation.id)
-        .bind(invitation.survey_id)
-        .bind(invitation.interaction_id)
-        .bind(invitation.customer_id)
-        .bind(metric)
-        .bind(invitation.state)
-        .bind(invitation.locale)
-        .bind(invitation.expires_at)
-        .bind(invitation.created_at)
-        .execute(conn)
-        .await?;
-    });
-    Ok(())
-}
-
 /// A decided interaction, as far as its caller is told.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Decided {
@@ -224,20 +63,6 @@ pub struct Decided {
     pub until_at: Option<Timestamp>,
     /// The decision in one sentence.
     pub explanation: String,
-}
-
-/// The interaction with this closing.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn find_closure(session: &mut impl Session, survey: SurveyId, closure_key: &str) -> Result<Option<Decided>> {
-    on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, outcome, reason, until_at, explanation FROM interaction WHERE survey_id = $1 AND closure_key = $2")
-            .bind(survey)
-            .bind(closure_key)
-            .fetch_optional(conn)
-            .await
-    })
 }
 
 /// The interaction with this id.
@@ -367,22 +192,55 @@ async fn find_cohort(session: &mut impl Session, id: InvitationId) -> Result<Opt
     }))
 }
 
-/// Notes which interaction answered a request with an `Idempotency-Key`; false when another request with the key was first.
+#[derive(Serialize)]
+struct RequestRow<'a> {
+    key: &'a str,
+    hash: String,
+    interaction: Simple,
+}
+
+/// The first request with an `Idempotency-Key`, and what it led to.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The key, with the API key that it belongs to.
+    pub key: &'a str,
+    /// SHA-256 of the body.
+    pub body_hash: &'a [u8],
+    /// The interaction.
+    pub interaction: InteractionId,
+}
+
+macro_rules! requests {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO idempotency (request_key, body_hash, interaction_id, created_at) ",
+            $rows,
+            " ON CONFLICT (request_key) DO NOTHING"
+        )
+    };
+}
+const REQUESTS_SQLITE: &str =
+    requests!("SELECT value ->> 'key', unhex(value ->> 'hash'), unhex(value ->> 'interaction'), $2 FROM jsonb_each($1) WHERE true");
+const REQUESTS_POSTGRES: &str = requests!(
+    "SELECT key, decode(hash, 'hex'), interaction, CAST($2 AS BIGINT) FROM json_to_recordset($1::json) AS r (key text, hash text, interaction uuid) ORDER BY key"
+);
+
+/// Notes which interactions answered requests with an `Idempotency-Key`; answers how many. Fewer than these when other requests with the same
+/// keys were first.
 ///
 /// # Errors
-/// When the database cannot store it.
-pub async fn insert_request(tx: &mut Tx, key: &str, body_hash: &[u8], interaction: InteractionId, now: Timestamp) -> Result<bool> {
-    let inserted = on_engine!(tx, |conn| {
-        sqlx::query("INSERT INTO idempotency (request_key, body_hash, interaction_id, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (request_key) DO NOTHING")
-            .bind(key)
-            .bind(body_hash)
-            .bind(interaction)
-            .bind(now)
-            .execute(conn)
-            .await?
-            .rows_affected()
-    });
-    Ok(inserted > 0)
+/// When the database cannot store them.
+pub async fn insert_requests(tx: &mut Tx, requests: &[Request<'_>], now: Timestamp) -> Result<u64> {
+    let rows: Vec<RequestRow<'_>> = requests
+        .iter()
+        .map(|request| RequestRow {
+            key: request.key,
+            hash: data_encoding::HEXLOWER.encode(request.body_hash),
+            interaction: request.interaction.0.simple(),
+        })
+        .collect();
+    let (sql, json) = (tx.pick(REQUESTS_SQLITE, REQUESTS_POSTGRES), to_json(&rows)?);
+    on_engine!(tx, |conn| Ok(sqlx::query(sql).bind(json).bind(now).execute(conn).await?.rows_affected()))
 }
 
 /// The body's hash and the decision of the first request with an `Idempotency-Key`.

@@ -1,32 +1,60 @@
 //! The only SQL about waiting messages.
 
+use serde::Serialize;
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use super::{Claimed, Job, OutboxId, Settlement, State};
 use crate::clock::Timestamp;
 use crate::db::changes::Change;
-use crate::db::{Result, Session, Tx, on_engine};
+use crate::db::{Result, Session, Tx, on_engine, to_json};
+
+#[derive(Serialize)]
+struct Row {
+    id: Simple,
+    kind: &'static str,
+    subject: Simple,
+    due: i64,
+}
+
+macro_rules! enqueue {
+    ($rows:literal) => {
+        concat!("INSERT INTO outbox (id, kind, subject_id, state, due_at, attempt_count, created_at) ", $rows)
+    };
+}
+const ENQUEUE_SQLITE: &str = enqueue!(
+    "SELECT unhex(value ->> 'id'), value ->> 'kind', unhex(value ->> 'subject'), 'waiting', value ->> 'due', 0, $2 FROM jsonb_each($1)"
+);
+const ENQUEUE_POSTGRES: &str = enqueue!(
+    "SELECT id, kind, subject, 'waiting', due, 0, CAST($2 AS BIGINT) FROM json_to_recordset($1::json) AS r (id uuid, kind text, subject uuid, due bigint)"
+);
+
+/// Puts messages into the queue, each with the instant it is due, in the transaction of their cause.
+///
+/// # Errors
+/// When the database cannot store them.
+pub async fn enqueue_all(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], now: Timestamp) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Row> = messages
+        .iter()
+        .map(|(id, job, due_at)| Row { id: id.0.simple(), kind: job.kind, subject: job.subject.simple(), due: due_at.as_millis() })
+        .collect();
+    let (sql, json) = (tx.pick(ENQUEUE_SQLITE, ENQUEUE_POSTGRES), to_json(&rows)?);
+    on_engine!(tx, |conn| {
+        sqlx::query(sql).bind(json).bind(now).execute(conn).await?;
+    });
+    tx.announce(Change::Outbox);
+    Ok(())
+}
 
 /// Puts a message into the queue, in the transaction of its cause.
 ///
 /// # Errors
 /// When the database cannot store it.
 pub async fn enqueue(tx: &mut Tx, id: OutboxId, job: Job, now: Timestamp, due_at: Timestamp) -> Result<()> {
-    on_engine!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO outbox (id, kind, subject_id, state, due_at, attempt_count, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6)",
-        )
-        .bind(id)
-        .bind(job.kind)
-        .bind(job.subject)
-        .bind(State::Waiting)
-        .bind(due_at)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    });
-    tx.announce(Change::Outbox);
-    Ok(())
+    enqueue_all(tx, &[(id, job, due_at)], now).await
 }
 
 const CLAIM_SQLITE: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1

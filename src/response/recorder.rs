@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::i18n::Locale;
 use crate::invitation::InvitationId;
-use crate::survey::{Survey, cache::Cache};
+use crate::survey::{Survey, Surveys};
 use crate::tally;
 use crate::web::Context;
 
@@ -56,7 +56,7 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder and the loop that serves it until every copy of it is dropped and the last vote is answered.
     /// `batch` is how many votes one transaction holds at most.
-    pub fn new(context: Arc<Context>, surveys: Arc<Cache>, batch: usize) -> (Self, impl Future<Output = ()>) {
+    pub fn new(context: Arc<Context>, surveys: Arc<Surveys>, batch: usize) -> (Self, impl Future<Output = ()>) {
         let (votes, vote_queue) = mpsc::channel(QUEUE);
         let (notes, note_queue) = mpsc::channel(OPENS);
         let desk = Desk { context: Arc::clone(&context), surveys };
@@ -95,7 +95,7 @@ impl Recorder {
 /// What the loop works with.
 struct Desk {
     context: Arc<Context>,
-    surveys: Arc<Cache>,
+    surveys: Arc<Surveys>,
 }
 
 impl Desk {
@@ -163,7 +163,7 @@ impl Desk {
         ids.dedup();
         let mut ballots = HashMap::with_capacity(ids.len());
         for Found { survey, locale, mut ballot } in store::take_ballots(tx, &ids).await? {
-            let Some(survey) = self.surveys.find(survey).await? else { continue };
+            let Some(survey) = self.surveys.find(survey.0).await? else { continue };
             let spoken = locale.unwrap_or(survey.locale);
             ballot.group.locale = spoken.to_string();
             ballots.insert(ballot.id, Held { survey, locale, spoken, ballot });

@@ -7,7 +7,7 @@ use super::count::{Answer, Ballot};
 use super::human::Evidence;
 use super::{ResponseId, Status, Via};
 use crate::clock::Timestamp;
-use crate::db::{Error, Json, Result, Session, Tx, on_engine};
+use crate::db::{Json, Result, Session, Tx, on_engine, to_json};
 use crate::i18n::Locale;
 use crate::intake::SourceId;
 use crate::invitation::{InteractionId, InvitationId, State};
@@ -140,10 +140,6 @@ pub(super) fn hex_list(ids: impl Iterator<Item = Uuid>) -> Result<String> {
 
 fn hex(id: Uuid) -> String {
     id.simple().to_string()
-}
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Encode(Box::new(error)))
 }
 
 /// One answer as both engines read it from JSON.

@@ -1,6 +1,5 @@
 //! What we ask: metric, wording, look and policy.
 
-pub mod cache;
 pub mod draft;
 pub mod hours;
 pub mod http;
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+use crate::db::cache::Cache;
 use crate::db::{id, text_enum};
 use crate::i18n::Locale;
 use crate::metric::{Band, Metric, Scale};
@@ -36,6 +36,9 @@ id! {
     /// The id of a survey.
     SurveyId
 }
+
+/// Surveys kept in memory.
+pub type Surveys = Cache<Survey>;
 
 /// A survey as it is stored.
 #[derive(Debug, Clone)]

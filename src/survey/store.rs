@@ -3,13 +3,25 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
+use uuid::Uuid;
 
 use super::{Brand, Channel, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 use crate::clock::Timestamp;
+use crate::db::cache::Kept;
 use crate::db::changes::Change;
-use crate::db::{Error, Json, Result, Session, Tx, on_engine};
+use crate::db::{Error, Json, Read, Result, Session, Tx, on_engine};
 use crate::i18n::Locale;
 use crate::metric::{Metric, Scale};
+
+impl Kept for Survey {
+    fn changed_by(change: Change) -> Option<Uuid> {
+        if let Change::Survey(id) = change { Some(id) } else { None }
+    }
+
+    async fn find(read: &mut Read, id: Uuid) -> Result<Option<Self>> {
+        find(read, SurveyId(id)).await
+    }
+}
 
 #[derive(sqlx::FromRow)]
 struct Row {

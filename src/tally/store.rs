@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Changes, Counts, Group};
 use crate::db::changes::Change;
-use crate::db::{Result, Session, Tx, on_engine};
+use crate::db::{Result, Session, Tx, on_engine, to_json};
 use crate::survey::SurveyId;
 
 /// One changed cell as both engines read it from JSON.
@@ -60,7 +60,7 @@ pub async fn add(tx: &mut Tx, changes: &Changes) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let json = serde_json::to_string(&rows).map_err(|error| crate::db::Error::Encode(Box::new(error)))?;
+    let json = to_json(&rows)?;
     let sql = tx.pick(ADD_SQLITE, ADD_POSTGRES);
     on_engine!(tx, |conn| {
         sqlx::query(sql).bind(json).execute(conn).await?;

@@ -21,6 +21,7 @@ mod store_counts;
 mod store_outbox;
 mod store_people;
 mod store_setup;
+mod storms;
 mod tokens;
 mod voting;
 mod voting_limits;

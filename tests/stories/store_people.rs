@@ -1,12 +1,16 @@
 //! The store of customers, decisions and invitations keeps its word on both engines, column by column.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use nabz::clock::Timestamp;
 use nabz::db::Db;
 use nabz::delivery::store::find_letter;
 use nabz::i18n::Locale;
 use nabz::intake::{Agent, Customer, Interaction, SourceId, Ticket};
+use nabz::invitation::facts::store::{ClosureKey, find_closures, find_suppressions, last_asked, open_tickets};
 use nabz::invitation::policy::Decision;
-use nabz::invitation::store::{self, Record};
+use nabz::invitation::receive::store::{InteractionRow, Record, insert_interactions, insert_invitations, upsert_agents, upsert_customers};
+use nabz::invitation::store::{self, Request};
 use nabz::invitation::{CustomerId, InteractionId, Invitation, InvitationId, Outcome, Reason, State};
 use nabz::metric::Metric;
 use nabz::survey::SurveyId;
@@ -56,17 +60,12 @@ async fn survey(app: &TestApp, slug: &str) -> SurveyId {
     SurveyId(app.survey(slug, json!({})).await["id"].as_str().unwrap().parse().unwrap())
 }
 
-fn record(number: u128, survey: SurveyId, closure_key: &str, decision: Decision) -> Record<'_> {
-    Record {
-        id: InteractionId(Uuid::from_u128(number)),
-        survey,
-        source: None,
-        closure_key,
-        customer: None,
-        decision,
-        explanation: "Because.".to_owned(),
-        now: at(0),
-    }
+fn key(survey: SurveyId, key: &str) -> ClosureKey {
+    (survey, key.to_owned())
+}
+
+fn record(number: u128, key: &ClosureKey, decision: Decision) -> Record<'_> {
+    Record { id: InteractionId(Uuid::from_u128(number)), key, source: None, customer: None, decision, explanation: "Because.", now: at(0) }
 }
 
 const DECIDED: Decision = Decision::Skip { reason: Reason::Duplicate, until: None };
@@ -85,19 +84,20 @@ async fn invite(db: &Db, number: u128, survey: SurveyId, customer: Option<Custom
         created_at: at(i64::try_from(number).unwrap()),
     };
     let mut tx = db.begin().await.unwrap();
-    let key = number.to_string();
-    let record = Record { customer, ..record(number, survey, &key, DECIDED) };
-    assert!(store::insert_interaction(&mut tx, &record, &interaction()).await.unwrap());
-    store::insert(&mut tx, &invitation, metric).await.unwrap();
+    let key = key(survey, &number.to_string());
+    let record = Record { customer, ..record(number, &key, DECIDED) };
+    assert_eq!(insert_interactions(&mut tx, &[InteractionRow::new(&record, &interaction()).unwrap()]).await.unwrap(), 1);
+    insert_invitations(&mut tx, &[(invitation.clone(), metric, None)]).await.unwrap();
     tx.commit().await.unwrap();
     invitation
 }
 
 async fn upsert(db: &Db, number: u128, identity: &str, customer: &Customer, now: Timestamp) -> CustomerId {
     let mut tx = db.begin().await.unwrap();
-    let id = store::upsert_customer(&mut tx, CustomerId(Uuid::from_u128(number)), identity, customer, now).await.unwrap();
+    let customers = BTreeMap::from([(identity, customer.clone())]);
+    let ids = upsert_customers(&mut tx, &customers, || Uuid::from_u128(number), now).await.unwrap();
     tx.commit().await.unwrap();
-    id
+    ids[identity]
 }
 
 on_both_engines! {
@@ -121,7 +121,7 @@ on_both_engines! {
     async fn the_latest_name_of_an_agent_is_kept(app: TestApp) {
         for (key, name, now) in [("17", "Jonas", at(1)), ("17", "Jonas", at(2)), ("17", "Jonas W.", at(3))] {
             let mut tx = app.app.context.db.begin().await.unwrap();
-            store::upsert_agent(&mut tx, key, name, now).await.unwrap();
+            upsert_agents(&mut tx, &BTreeMap::from([(key, name)]), now).await.unwrap();
             tx.commit().await.unwrap();
         }
         let row = app.row("SELECT agent_key, name, CAST(updated_at AS TEXT) FROM agent").await;
@@ -133,11 +133,14 @@ on_both_engines! {
         let source: SourceId = Hook::connect(&app, "standard", "support", None).await.id.parse().unwrap();
         let who = upsert(db, 1, "one", &customer(Some("a@b"), None), at(0)).await;
         let skip = Decision::Skip { reason: Reason::QuietPeriod, until: Some(at(7)) };
-        let whole = Record { source: Some(source), customer: Some(who), ..record(9, survey, "key", skip) };
+        let (closing, elsewhere, later) = (key(survey, "key"), key(SurveyId::default(), "key"), key(survey, "other"));
+        let whole = Record { source: Some(source), customer: Some(who), ..record(9, &closing, skip) };
+        let again = record(10, &closing, Decision::Invite { due_at: at(0), expires_at: at(1) });
         let mut tx = db.begin().await.unwrap();
-        assert!(store::insert_interaction(&mut tx, &whole, &interaction()).await.unwrap());
-        let again = record(10, survey, "key", Decision::Invite { due_at: at(0), expires_at: at(1) });
-        assert!(!store::insert_interaction(&mut tx, &again, &interaction()).await.unwrap());
+        for (record, stored) in [(&whole, 1), (&again, 0)] {
+            let what = interaction();
+            assert_eq!(insert_interactions(&mut tx, &[InteractionRow::new(record, &what).unwrap()]).await.unwrap(), stored);
+        }
         tx.commit().await.unwrap();
         let stored = "SELECT closure_key, ticket_id, ticket, agent_key, agent, team, channel, tags, touchpoint, segment, product, interaction.locale, outcome, reason,
             CAST(until_at AS TEXT), CAST(interaction.created_at AS TEXT) FROM interaction
@@ -151,14 +154,15 @@ on_both_engines! {
         ];
         assert_eq!(app.row(stored).await, texts.map(|text| Some(text.to_owned())));
 
-        let read = &mut db.read().await.unwrap();
-        for found in [store::find_closure(read, survey, "key").await.unwrap(), store::find_decided(read, whole.id).await.unwrap()] {
-            let found = found.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let mut closings = find_closures(&mut tx, &[&closing, &elsewhere, &later]).await.unwrap();
+        let (by_key, asked) = closings.remove(&closing).unwrap();
+        assert!(asked.is_none() && closings.is_empty());
+        for found in [by_key, store::find_decided(&mut tx, whole.id).await.unwrap().unwrap()] {
             assert_eq!((found.id, found.outcome, found.reason, found.until_at), (whole.id, Outcome::Skipped, Some(Reason::QuietPeriod), Some(at(7))));
+            assert_eq!(found.explanation, "Because.");
         }
-        assert!(store::find_closure(read, SurveyId::default(), "key").await.unwrap().is_none());
-        assert!(store::find_closure(read, survey, "other").await.unwrap().is_none());
-        assert!(store::find_decided(read, again.id).await.unwrap().is_none());
+        assert!(store::find_decided(&mut tx, again.id).await.unwrap().is_none());
     }
 
     async fn an_invitation_is_found_as_it_was_stored_and_leaves_waiting_once(app: TestApp) {
@@ -204,16 +208,21 @@ on_both_engines! {
     async fn a_customer_was_last_asked_by_what_was_neither_withdrawn_nor_failed(app: TestApp) {
         let (db, survey) = (&app.app.context.db, survey(&app, "support").await);
         let (who, other) = (upsert(db, 1, "one", &customer(None, None), at(0)).await, upsert(db, 2, "two", &customer(None, None), at(0)).await);
-        assert_eq!(store::last_asked(&mut db.read().await.unwrap(), who, Metric::Csat).await.unwrap(), (None, None));
-        for (number, customer, metric, state, expected) in [
-            (10, who, Metric::Csat, State::Scheduled, (Some(10), Some(10))), (11, who, Metric::Csat, State::Withdrawn, (Some(10), Some(10))),
-            (12, who, Metric::Nps, State::Sent, (Some(10), Some(12))), (13, who, Metric::Csat, State::Failed, (Some(10), Some(12))),
-            (14, other, Metric::Csat, State::Sent, (Some(10), Some(12))), (15, who, Metric::Csat, State::Bounced, (Some(15), Some(15))),
-            (16, who, Metric::Csat, State::Answered, (Some(16), Some(16))), (17, who, Metric::Ces, State::Expired, (Some(16), Some(17))),
+        assert_eq!(last_asked(&mut db.read().await.unwrap(), &[who]).await.unwrap(), []);
+        let mut expected: BTreeMap<(CustomerId, Metric), i64> = BTreeMap::new();
+        for (number, customer, metric, state, counts) in [
+            (10, who, Metric::Csat, State::Scheduled, true), (11, who, Metric::Csat, State::Withdrawn, false),
+            (12, who, Metric::Nps, State::Sent, true), (13, who, Metric::Csat, State::Failed, false),
+            (14, other, Metric::Csat, State::Sent, true), (15, who, Metric::Csat, State::Bounced, true),
+            (16, who, Metric::Csat, State::Answered, true), (17, who, Metric::Ces, State::Expired, true),
         ] {
             invite(db, number, survey, Some(customer), (metric, state)).await;
-            let asked = store::last_asked(&mut db.read().await.unwrap(), who, Metric::Csat).await.unwrap();
-            assert_eq!(asked, (expected.0.map(at), expected.1.map(at)), "{number}");
+            if counts {
+                expected.insert((customer, metric), i64::try_from(number).unwrap());
+            }
+            let asked = last_asked(&mut db.read().await.unwrap(), &[who, other]).await.unwrap();
+            let asked: BTreeMap<_, _> = asked.into_iter().map(|(customer, metric, at)| ((customer, metric), at.as_millis() - NOW)).collect();
+            assert_eq!(asked, expected, "{number}");
         }
     }
 
@@ -228,6 +237,9 @@ on_both_engines! {
         assert_eq!(store::list_open(read, one, "48213", at(1000)).await.unwrap(), []);
         assert_eq!(store::list_open(read, one, "other", at(0)).await.unwrap(), []);
         assert_eq!(store::list_open(read, other, "48213", at(0)).await.unwrap(), ids(&[6]));
+        let (here, there, none) = (key(one, "48213"), key(other, "48213"), key(one, "other"));
+        assert_eq!(open_tickets(read, &[&here, &there, &none], at(999)).await.unwrap(), HashSet::from([here.clone(), there.clone()]));
+        assert_eq!(open_tickets(read, &[&here, &there, &none], at(1000)).await.unwrap(), HashSet::new());
     }
 
     async fn a_suppression_keeps_its_first_reason_and_needs_a_customer(app: TestApp) {
@@ -236,12 +248,11 @@ on_both_engines! {
         let known = invite(db, 5, survey, Some(who), (Metric::Csat, State::Sent)).await;
         let unknown = invite(db, 6, survey, None, (Metric::Csat, State::Sent)).await;
         let mut tx = db.begin().await.unwrap();
-        assert_eq!(store::find_suppression(&mut tx, "one").await.unwrap(), None);
+        assert_eq!(find_suppressions(&mut tx, &["one", "two"]).await.unwrap(), HashMap::new());
         for (id, reason, now) in [(unknown.id, Reason::Bounced, at(0)), (known.id, Reason::Bounced, at(1)), (known.id, Reason::Unsubscribed, at(2))] {
             store::suppress_customer_of(&mut tx, id, reason, now).await.unwrap();
         }
-        assert_eq!(store::find_suppression(&mut tx, "one").await.unwrap(), Some(Reason::Bounced));
-        assert_eq!(store::find_suppression(&mut tx, "two").await.unwrap(), None);
+        assert_eq!(find_suppressions(&mut tx, &["one", "two"]).await.unwrap(), HashMap::from([("one".to_owned(), Reason::Bounced)]));
         tx.commit().await.unwrap();
         assert!(find_letter(&mut db.read().await.unwrap(), known.id).await.unwrap().unwrap().is_suppressed);
         let row = app.row("SELECT identity, reason, CAST(created_at AS TEXT) FROM suppression").await;
@@ -252,8 +263,9 @@ on_both_engines! {
         let (db, survey) = (&app.app.context.db, survey(&app, "support").await);
         let (one, other) = (invite(db, 5, survey, None, (Metric::Csat, State::Sent)).await, invite(db, 6, survey, None, (Metric::Csat, State::Sent)).await);
         let mut tx = db.begin().await.unwrap();
-        assert!(store::insert_request(&mut tx, "key", &[0, 255], one.interaction_id, at(3)).await.unwrap());
-        assert!(!store::insert_request(&mut tx, "key", &[1], other.interaction_id, at(4)).await.unwrap());
+        let request = |body_hash, interaction| Request { key: "key", body_hash, interaction };
+        assert_eq!(store::insert_requests(&mut tx, &[request(&[0, 255], one.interaction_id)], at(3)).await.unwrap(), 1);
+        assert_eq!(store::insert_requests(&mut tx, &[request(&[1], other.interaction_id)], at(4)).await.unwrap(), 0);
         let (hash, decided) = store::find_request(&mut tx, "key").await.unwrap().unwrap();
         assert_eq!((hash, decided.id), (vec![0, 255], one.interaction_id));
         assert!(store::find_request(&mut tx, "other").await.unwrap().is_none());

@@ -122,16 +122,18 @@ on_both_engines! {
         let arrival = |number, source: &Source, delivery_key, outcome, answer| Arrival {
             id: Uuid::from_u128(number), source: source.id, delivery_key, outcome, answer, problem: Some("problem"), body: Some(&[0, 255]), at: at(4),
         };
-        for (arrival, is_new) in [
-            (arrival(1, &one, Some("m1"), Reception::Accepted, "first"), true), (arrival(2, &one, Some("m1"), Reception::Accepted, "second"), false),
-            (arrival(3, &second, Some("m1"), Reception::Accepted, "of another"), true), (arrival(4, &one, Some("m2"), Reception::Unreadable, "unreadable"), true),
-            (arrival(5, &one, None, Reception::Accepted, "keyless"), true), (arrival(6, &one, None, Reception::Accepted, "keyless"), true),
-        ] {
-            assert_eq!(sources::insert_arrival(&mut tx, &arrival).await.unwrap(), is_new, "{}", arrival.id);
-        }
-        for (source, key, answer) in [(&one, "m1", Some("first")), (&second, "m1", Some("of another")), (&one, "m2", None), (&one, "m3", None), (&second, "m2", None)] {
-            assert_eq!(sources::find_answer(&mut tx, source.id, key).await.unwrap().as_deref(), answer, "{key}");
-        }
+        let arrivals = [
+            arrival(1, &one, Some("m1"), Reception::Accepted, "first"), arrival(2, &one, Some("m1"), Reception::Accepted, "second"),
+            arrival(3, &second, Some("m1"), Reception::Accepted, "of another"), arrival(4, &one, Some("m2"), Reception::Unreadable, "unreadable"),
+            arrival(5, &one, None, Reception::Accepted, "keyless"), arrival(6, &one, None, Reception::Accepted, "keyless"),
+        ];
+        // The first two of a batch can be the same delivery, and a later batch can bring it again.
+        sources::insert_arrivals(&mut tx, &arrivals).await.unwrap();
+        sources::insert_arrivals(&mut tx, &[arrival(7, &one, Some("m1"), Reception::Accepted, "third")]).await.unwrap();
+        let asked = [(one.id, "m1"), (second.id, "m1"), (one.id, "m2"), (one.id, "m3"), (second.id, "m2")];
+        let found = sources::find_answers(&mut tx, &asked).await.unwrap();
+        let expected = [((one.id, "m1"), "first"), ((second.id, "m1"), "of another")];
+        assert_eq!(found, expected.map(|((source, key), answer)| ((source, key.to_owned()), answer.to_owned())).into());
         tx.commit().await.unwrap();
         let stored = "SELECT delivery_key, outcome, answer, problem, LOWER(CASE WHEN LENGTH(body) = 2 THEN 'TWO' END), CAST(created_at AS TEXT) FROM source_event WHERE answer = 'unreadable'";
         let texts = ["m2", "unreadable", "unreadable", "problem", "two", &at(4).as_millis().to_string()].map(|text| Some(text.to_owned()));

@@ -3,22 +3,23 @@
 pub mod hook;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::InteractionAnswer;
+use super::clerk::{Clerk, Errand, Origin, Step};
 use super::receive::{self, Received};
 use super::store;
-use crate::intake::{Agent, Customer, Interaction, Ticket};
+use crate::intake::{Agent, Customer, Interaction, Sources, Ticket};
 use crate::link::Links;
-use crate::survey;
+use crate::survey::{self, Survey, Surveys};
 use crate::web::auth::Writer;
 use crate::web::body::Body;
 use crate::web::problem::{FieldError, Kind, ProblemBody};
@@ -115,6 +116,23 @@ pub(crate) struct DryRun {
     dry_run: bool,
 }
 
+/// Where help desks and callers bring what happened.
+#[derive(Debug)]
+pub struct Desk {
+    /// What handlers of every stage work with.
+    pub context: Arc<Context>,
+    /// Signs links.
+    pub links: Links,
+    /// Stores what is brought.
+    pub clerk: Clerk,
+    /// Sources.
+    pub sources: Sources,
+    /// Surveys.
+    pub surveys: Arc<Surveys>,
+    /// Requests that are being answered.
+    pub in_flight: InFlight,
+}
+
 /// Requests with an `Idempotency-Key` that this process is answering right now.
 #[derive(Debug, Default)]
 pub struct InFlight(Mutex<HashSet<String>>);
@@ -143,48 +161,48 @@ impl Drop for Flight<'_> {
 pub(crate) async fn create(
     caller: Writer,
     request: HttpRequest,
-    (context, links, in_flight): (Data<Context>, Data<Links>, Data<InFlight>),
+    desk: Data<Desk>,
     query: Query<DryRun>,
     body: Body<Draft>,
-) -> Result<(Json<InteractionAnswer>, StatusCode), Problem> {
+) -> Result<HttpResponse, Problem> {
     let key = idempotency_key(request.headers())?.map(|key| format!("{} {key}", caller.key));
     let _flight = match &key {
         Some(key) => Some(
-            in_flight.take_off(key).ok_or_else(|| Problem::new(Kind::Conflict).detail("The same Idempotency-Key is being answered."))?,
+            desk.in_flight
+                .take_off(key)
+                .ok_or_else(|| Problem::new(Kind::Conflict).detail("The same Idempotency-Key is being answered."))?,
         ),
         None => None,
     };
     let (slug, received) = body.value.into_received(key.clone())?;
     let keyed = key.map(|key| (key, Sha256::digest(&body.raw).to_vec()));
-    if let Some(answer) = answered_before(&context, &links, keyed.as_ref()).await? {
-        return Ok((Json(answer), StatusCode::OK));
+    if let Some(answer) = answered_before(&desk, keyed.as_ref()).await? {
+        return Ok(HttpResponse::Ok().json(answer));
     }
-    let mut tx = context.db.begin().await?;
-    let found = survey::store::find_by_slug(&mut tx, &slug).await?;
-    let survey = found.ok_or_else(|| Problem::field("survey", "must be the slug of a survey"))?;
-    let (decided, is_new) = receive::receive(&mut tx, &context, &survey, &received).await?;
-    if query.dry_run && is_new {
-        // Dropped, the transaction leaves nothing behind.
-        return Ok((Json(InteractionAnswer::of_dry_run(decided)), StatusCode::OK));
+    let found = survey::store::find_by_slug(&mut desk.context.db.read().await?, &slug).await?;
+    let survey = Arc::new(found.ok_or_else(|| Problem::field("survey", "must be the slug of a survey"))?);
+    if query.dry_run {
+        return Ok(HttpResponse::Ok().json(try_out(&desk, &survey, &received).await?));
     }
-    if let Some((key, hash)) = &keyed
-        && !store::insert_request(&mut tx, key, hash, decided.id, context.clock.now()).await?
-    {
-        // Another node answered the same key meanwhile: nothing of this transaction is kept.
-        drop(tx);
-        let answer = answered_before(&context, &links, keyed.as_ref()).await?.ok_or_else(Problem::unavailable)?;
-        return Ok((Json(answer), StatusCode::OK));
+    let errand = Errand { survey, steps: vec![Step::Decide(Box::new(received))], origin: Origin::Request { key: keyed.clone() } };
+    if let Ok(receipt) = desk.clerk.take(errand).await {
+        let status = if receipt.is_new { StatusCode::CREATED } else { StatusCode::OK };
+        return Ok(HttpResponse::build(status).content_type("application/json").body(receipt.text));
     }
-    let answer = InteractionAnswer::of(&mut tx, &context, &links, &decided).await?;
-    tx.commit().await?;
-    if is_new {
-        count(&context, &answer);
-    }
-    Ok((Json(answer), if is_new { StatusCode::CREATED } else { StatusCode::OK }))
+    // Another node may have answered the same key meanwhile.
+    let answer = answered_before(&desk, keyed.as_ref()).await?.ok_or_else(Problem::unavailable)?;
+    Ok(HttpResponse::Ok().json(answer))
 }
 
-fn count(context: &Context, answer: &InteractionAnswer) {
-    context.metrics.decision(answer.outcome.as_str(), answer.reason.map_or("", super::Reason::as_str));
+/// Decides, and stores nothing: dropped, the transaction leaves nothing behind.
+async fn try_out(desk: &Desk, survey: &Survey, received: &Received) -> Result<InteractionAnswer, Problem> {
+    let mut tx = desk.context.db.begin().await?;
+    let taken = receive::receive(&mut tx, &desk.context, survey, received).await?;
+    Ok(if taken.is_new {
+        InteractionAnswer::of_dry_run(taken.decided)
+    } else {
+        InteractionAnswer::new(&desk.context, &desk.links, taken.decided, taken.asked)
+    })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -196,18 +214,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// The first answer to a key, if there is one; the same key with another body is refused.
-async fn answered_before(
-    context: &Context,
-    links: &Links,
-    keyed: Option<&(String, Vec<u8>)>,
-) -> Result<Option<InteractionAnswer>, Problem> {
+async fn answered_before(desk: &Desk, keyed: Option<&(String, Vec<u8>)>) -> Result<Option<InteractionAnswer>, Problem> {
     let Some((key, hash)) = keyed else { return Ok(None) };
-    let mut read = context.db.read().await?;
+    let mut read = desk.context.db.read().await?;
     let Some((first_hash, decided)) = store::find_request(&mut read, key).await? else {
         return Ok(None);
     };
     if first_hash != *hash {
         return Err(Problem::field("Idempotency-Key", "was used for a request with another body"));
     }
-    Ok(Some(InteractionAnswer::of(&mut read, context, links, &decided).await?))
+    Ok(Some(InteractionAnswer::of(&mut read, &desk.context, &desk.links, decided).await?))
 }

@@ -37,7 +37,7 @@ async fn answer(request: &HttpRequest, booth: &Booth, token: &str, acts: bool) -
     let Some(invitation) = found else {
         return refuse(Refusal::NotFound);
     };
-    let survey = match booth.surveys.find(invitation.survey_id).await {
+    let survey = match booth.surveys.find(invitation.survey_id.0).await {
         Ok(Some(survey)) => survey,
         Ok(None) => return refuse(Refusal::NotFound),
         Err(_) => return refuse(Refusal::Unavailable),

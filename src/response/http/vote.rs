@@ -17,7 +17,7 @@ use crate::response::lookup::Lookup;
 use crate::response::page::{COMMENT_LIMIT, ConfirmView, Notice, Refusal, SurveyView, confirm, survey};
 use crate::response::recorder::Recorder;
 use crate::response::rendered::{Fill, Pages, Sheet};
-use crate::survey::{Survey, cache::Cache};
+use crate::survey::{Survey, Surveys};
 use crate::web::Context;
 use crate::web::problem::{Kind, Problem};
 
@@ -33,7 +33,7 @@ pub struct Booth {
     /// Takes votes.
     pub recorder: Recorder,
     /// Surveys.
-    pub surveys: Arc<Cache>,
+    pub surveys: Arc<Surveys>,
     /// Pages rendered before.
     pub pages: Pages,
 }
@@ -53,7 +53,7 @@ impl Booth {
         let id = self.links.open(Purpose::Vote, token).map(InvitationId).ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
         let found = self.lookup.find(id).await.map_err(|_| refuse(Refusal::Unavailable, None, None))?;
         let seat = found.ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
-        let survey = self.surveys.find(seat.survey_id).await.map_err(|_| refuse(Refusal::Unavailable, None, None))?;
+        let survey = self.surveys.find(seat.survey_id.0).await.map_err(|_| refuse(Refusal::Unavailable, None, None))?;
         let survey = survey.ok_or_else(|| refuse(Refusal::NotFound, None, None))?;
         let state = (seat.state, seat.expires_at);
         if let Some(reason) = count::refusal(&survey, state, seat.first_answered_at, self.context.clock.now()) {
