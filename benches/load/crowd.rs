@@ -195,7 +195,7 @@ fn sum(shares: &[Share], (from, to): (Instant, Instant), (cpu, memory): (Duratio
 }
 
 /// The smallest latency that `percent` of all do not exceed, in milliseconds.
-fn quantile(sorted: &[Duration], percent: usize) -> Result<f64> {
+pub fn quantile(sorted: &[Duration], percent: usize) -> Result<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     let found = sorted.get(rank.saturating_sub(1)).context("nothing was answered in the measured time")?;
     Ok(found.as_secs_f64() * 1000.0)

@@ -1,6 +1,6 @@
 //! The load generator: measures the real binary beside controls, and says which promises of DESIGN.md it keeps.
 //!
-//! `cargo bench --bench load`, or `cargo bench --bench load -- --quick` for a short check. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
+//! `cargo bench --bench load`; with `-- --quick` a short check, with `-- --hooks` only what hooks take. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
 
 mod bare;
 mod connection;
@@ -12,6 +12,7 @@ mod process;
 mod product;
 mod seed;
 mod series;
+mod storm;
 mod table;
 
 use std::io::Write as _;
@@ -23,8 +24,22 @@ use anyhow::{Context, Result, bail};
 use database::{Engine, Ground};
 use measure::Plan;
 
-const FULL: Plan = Plan { links: 80_000, rounds: 3, warm: Duration::from_millis(400), measured: Duration::from_secs(2) };
-const QUICK: Plan = Plan { links: 12_000, rounds: 1, warm: Duration::from_millis(100), measured: Duration::from_millis(500) };
+const FULL: Plan = Plan {
+    links: 80_000,
+    rounds: 3,
+    warm: Duration::from_millis(400),
+    measured: Duration::from_secs(2),
+    hooks: 80_000,
+    storm: Duration::from_mins(1),
+};
+const QUICK: Plan = Plan {
+    links: 12_000,
+    rounds: 1,
+    warm: Duration::from_millis(100),
+    measured: Duration::from_millis(500),
+    hooks: 12_000,
+    storm: Duration::from_secs(5),
+};
 
 /// Files that a process has open besides its connections.
 const SPARE_FILES: usize = 256;
@@ -38,11 +53,13 @@ fn main() -> Result<()> {
     }
     let mut plan = FULL;
     let mut is_bench = false;
+    let mut only_hooks = false;
     for argument in &arguments {
         match argument.as_str() {
             "--bench" => is_bench = true,
             "--quick" => plan = QUICK,
-            other => bail!("unknown argument {other}; the only one is --quick"),
+            "--hooks" => only_hooks = true,
+            other => bail!("unknown argument {other}; there are --quick and --hooks"),
         }
     }
     if !is_bench {
@@ -52,22 +69,29 @@ fn main() -> Result<()> {
     if machine::open_files() < measure::FLOOD + SPARE_FILES {
         bail!("too few files may be open at the same time; run `ulimit -n 10000` first");
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan, only_hooks))
 }
 
-async fn measure_all(plan: &Plan) -> Result<()> {
+async fn measure_all(plan: &Plan, only_hooks: bool) -> Result<()> {
     let mut engines = vec![Engine::Sqlite];
     if let Some(url) = postgres_url() {
         engines.push(Engine::Postgres(url.parse().context("NABZ_TEST_POSTGRES_URL")?));
     }
-    let mut all = Vec::new();
+    let (mut all, mut hooks) = (Vec::new(), Vec::new());
     for engine in engines {
         let mut ground = Ground::new(engine)?;
-        let figures = measure::engine(&mut ground, plan).await;
+        let measured = async {
+            if !only_hooks {
+                all.push(measure::engine(&mut ground, plan).await?);
+            }
+            hooks.push(measure::hooks(&mut ground, plan).await?);
+            anyhow::Ok(())
+        };
+        let measured = measured.await;
         ground.clear().await?;
-        all.push(figures?);
+        measured?;
     }
-    print(&table::render(&machine::describe(), &all)?)
+    print(&table::render(&machine::describe(), &all, &hooks)?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is not a setting of the product")]

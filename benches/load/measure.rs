@@ -12,6 +12,7 @@ use super::process::Process;
 use super::product::{self, Counts};
 use super::seed::{self, Prepared};
 use super::series::Series;
+use super::storm::{self, Storm};
 
 /// Connections at which votes are measured.
 pub const CONNECTIONS: [usize; 3] = [16, 64, 256];
@@ -22,7 +23,7 @@ pub const FLOOD: usize = 4096;
 /// Connections at which pages are measured.
 pub const PAGE_CONNECTIONS: usize = 64;
 /// Votes committed together, and the control.
-const BATCH: usize = 256;
+pub const BATCH: usize = 256;
 const ONE_BY_ONE: usize = 1;
 /// How long a fresh server is left alone before its memory at rest is read.
 const REST: Duration = Duration::from_secs(1);
@@ -38,6 +39,22 @@ pub struct Plan {
     pub warm: Duration,
     /// Each measurement.
     pub measured: Duration,
+    /// Hooks, one closing each, for each round.
+    pub hooks: usize,
+    /// How long a storm of hooks lasts.
+    pub storm: Duration,
+}
+
+/// Hooks of one engine.
+pub struct HookFigures {
+    /// The engine and its settings.
+    pub engine: String,
+    /// Its name.
+    pub name: &'static str,
+    /// The most that are taken in.
+    pub most: Series,
+    /// A storm.
+    pub storm: Storm,
 }
 
 /// Votes at one number of connections.
@@ -82,6 +99,19 @@ pub struct Figures {
     pub start_ms: f64,
     /// MB at rest.
     pub rest: f64,
+}
+
+/// Measures the hooks of one engine.
+pub async fn hooks(ground: &mut Ground, plan: &Plan) -> Result<HookFigures> {
+    let name = ground.engine.name();
+    let mut most = Series::default();
+    for round in 0..plan.rounds {
+        progress(&format!("{name}: hooks, round {} of {}", round + 1, plan.rounds));
+        most.add(&storm::most(ground, plan.hooks, plan.load(storm::CONNECTIONS)).await?);
+    }
+    progress(&format!("{name}: a storm of hooks for {} s", plan.storm.as_secs()));
+    let storm = storm::storm(ground, plan.storm).await?;
+    Ok(HookFigures { engine: ground.engine.describe().await?, name, most, storm })
 }
 
 /// What all measurements of one engine share.

@@ -56,10 +56,16 @@ pub async fn create_survey(address: SocketAddr) -> Result<()> {
         "slug": SURVEY, "name": "Load", "metric": "csat", "company": "Acme", "deliver": [],
         "policy": {"quiet_days": 0, "quiet_any_days": 0},
     });
-    let mut connection = Connection::open(address).await?;
-    let answer = connection.ask(&request("POST", "/api/v1/surveys", &survey.to_string())).await?;
-    ensure!(answer.status == 201, crowd::describe(&answer));
+    create(address, "/api/v1/surveys", &survey).await?;
     Ok(())
+}
+
+/// Makes something by the API, and gives what the API says of it.
+pub async fn create(address: SocketAddr, path: &str, draft: &Value) -> Result<Value> {
+    let mut connection = Connection::open(address).await?;
+    let answer = connection.ask(&request("POST", path, &draft.to_string())).await?;
+    ensure!(answer.status == 201, crowd::describe(&answer));
+    Ok(serde_json::from_slice(&answer.content()?)?)
 }
 
 /// What the breakdown counts, per score.

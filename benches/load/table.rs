@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::measure::{FLOOD, Figures, OVERLOAD, PAGE_CONNECTIONS, Votes};
+use super::measure::{FLOOD, Figures, HookFigures, OVERLOAD, PAGE_CONNECTIONS, Votes};
 use super::series::Series;
+use super::storm;
 
 /// Connections at which the aims for votes hold.
 const AIM_CONNECTIONS: usize = 64;
@@ -25,14 +26,10 @@ struct Bounds {
 }
 
 /// The whole table in Markdown.
-pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
+pub fn render(machine: &str, all: &[Figures], hooks: &[HookFigures]) -> Result<String> {
     let mut text = format!("\n{machine}; load generator and server on the same machine, medians of interleaved runs.\n");
     for figures in all {
-        writeln!(text, "\n{}\n", figures.engine)?;
-        writeln!(
-            text,
-            "| what | connections | a second | p50 ms | p99 ms | server's CPU µs | highest MB | beside it |\n|---|--:|--:|--:|--:|--:|--:|---|"
-        )?;
+        header(&mut text, &figures.engine)?;
         for votes in &figures.votes {
             vote_rows(&mut text, votes)?;
         }
@@ -51,12 +48,39 @@ pub fn render(machine: &str, all: &[Figures]) -> Result<String> {
         }
         writeln!(text, "\nInteractions stored while preparing: {} a second.", thousands(figures.interactions))?;
     }
+    for figures in hooks {
+        header(&mut text, &figures.engine)?;
+        row(&mut text, "hooks taken in", storm::CONNECTIONS, &figures.most, "")?;
+        let storm = &figures.storm;
+        writeln!(
+            text,
+            "\nA storm of {} hooks a second for {:.0} s: {} answered 200 (p50 {:.1} ms, p99 {:.1} ms after they were due), {} answered 503 with Retry-After; every one acknowledged is stored.",
+            thousands_of(storm::OFFERED),
+            storm.seconds,
+            thousands_of(storm.accepted),
+            storm.p50,
+            storm.p99,
+            thousands_of(storm.refused)
+        )?;
+    }
     writeln!(text, "\n| aim | wanted | measured | |\n|---|---|---|---|")?;
-    for aim in all.iter().flat_map(aims) {
+    for aim in all
+        .iter()
+        .flat_map(aims)
+        .chain(hooks.iter().map(|figures| at_most(format!("{}: a storm of hooks, p99 in ms", figures.name), 250.0, figures.storm.p99)))
+    {
         let met = if aim.met { "met" } else { "NOT MET" };
         writeln!(text, "| {} | {} | {} | {met} |", aim.what, aim.wanted, aim.measured)?;
     }
     Ok(text)
+}
+
+fn header(text: &mut String, engine: &str) -> Result<()> {
+    writeln!(text, "\n{engine}\n")?;
+    Ok(writeln!(
+        text,
+        "| what | connections | a second | p50 ms | p99 ms | server's CPU µs | highest MB | beside it |\n|---|--:|--:|--:|--:|--:|--:|---|"
+    )?)
 }
 
 fn vote_rows(text: &mut String, votes: &Votes) -> Result<()> {

@@ -197,6 +197,12 @@ impl SourceKind {
         Some(challenge.to_owned()).filter(|challenge| challenge.len() <= LONGEST_ID)
     }
 
+    /// Whether a delivery that is not believed is a help desk's own test of the address, made before it knows the secret.
+    #[must_use]
+    pub fn is_test(self, delivery: &Delivery<'_>) -> bool {
+        self == Self::Zendesk && zendesk::is_test(delivery)
+    }
+
     /// Whether a secret is base64 behind `whsec_`.
     #[must_use]
     pub const fn speaks_standard_webhooks(self) -> bool {

@@ -1,5 +1,8 @@
 //! Sources and their hooks over HTTP: who is believed, what is answered, what is kept.
 
+use data_encoding::BASE64;
+use hmac::Mac as _;
+use nabz::keyring::hmac;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -8,6 +11,24 @@ use crate::hook::{Hook, closed};
 use crate::on_both_engines;
 
 on_both_engines! {
+    async fn the_test_of_the_zendesk_builder_is_answered_and_leaves_nothing(app: TestApp) {
+        app.survey("support", json!({})).await;
+        let hook = Hook::connect(&app, "zendesk", "support", Some("test-secret")).await;
+        let (at, body) = ("2026-01-15T10:30:00Z", r#"{"event":"ticket.closed","ticket":{"id":"1"},"customer":{"email":"sara@example.com"}}"#);
+        let test = |secret: &str| {
+            let mut mac = hmac(secret.as_bytes());
+            mac.update(format!("{at}{body}").as_bytes());
+            let signature = BASE64.encode(&mac.finalize().into_bytes());
+            let request = app.plain(Method::POST, &hook.url).header("x-zendesk-webhook-signature-timestamp", at);
+            answer(request.header("x-zendesk-webhook-signature", signature).body(body))
+        };
+        let (status, told) = test("dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==").await;
+        assert_eq!((status, told), (StatusCode::OK, json!({"outcome": "ignored", "reason": "test"})));
+        assert_eq!(app.scalar("SELECT (SELECT COUNT(*) FROM source_event) + (SELECT COUNT(*) FROM interaction)").await, 0);
+        assert_eq!(test("another").await.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(test("test-secret").await.1["outcome"], "invited");
+    }
+
     async fn a_source_tells_its_secret_once_and_its_hook_ends_with_it(app: TestApp) {
         app.survey("support", json!({})).await;
         let made = Hook::connect(&app, "standard", "support", None).await;
