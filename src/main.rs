@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use nabz::app::{App, Parts, check, data, keys, process};
+use nabz::app::{App, Parts, check, data, import, keys, process};
 use nabz::config::{self, Config};
 
 #[global_allocator]
@@ -38,9 +38,55 @@ enum Command {
         #[command(subcommand)]
         action: KeyAction,
     },
+    /// Take in past answers or closed tickets from a file.
+    #[command(long_about = IMPORT, after_long_help = IMPORT_EXAMPLES)]
+    Import {
+        /// CSV with a header (any usual delimiter, UTF-8), or NDJSON: one object a line.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The survey of rows that name none in a column `survey`; needed where there are several surveys.
+        #[arg(long, value_name = "SLUG")]
+        survey: Option<String>,
+        /// What columns hold, as field=column, several separated by commas; or @FILE with one a line.
+        #[arg(long, value_name = "FIELD=COLUMN")]
+        map: Vec<String>,
+        /// Read, check and decide, and store nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Ask the service that runs with these settings whether it is alive.
     Health,
 }
+
+/// The exit code for a file or an argument that cannot be used; also clap's.
+const UNUSABLE: u8 = 2;
+
+/// What `nabz import --help` says first.
+const IMPORT: &str = "Take in past answers or closed tickets from a file.
+
+A row with a score is a past answer: it counts in reports on the day it was given, and never in the public happiness report. A row without one is a \
+closed ticket, decided about like any other; one that was closed long ago is skipped as too_old.
+
+The same file again changes nothing, and an import that was cut off goes on where it was. Answers are told apart by `id`, else by `ticket.id` and \
+`answered_at`, else by everything they say. The service may run meanwhile.";
+
+/// What it says last.
+const IMPORT_EXAMPLES: &str = "Columns (or NDJSON fields, which may be nested):
+  id, survey, score, comment, consent, answered_at, ticket.id, ticket.subject, ticket.url, ticket.opened_at, ticket.first_reply_at, ticket.closed_at,
+  ticket.reopens, customer.email, customer.phone, customer.name, customer.locale, customer.ref, agent.id, agent.name, agent.email, team, channel, tags,
+  touchpoint, segment, product. Exports of Delighted, Zendesk (satisfaction ratings; good is 5, bad is 1) and Nicereply are recognised by their
+  columns. Others are ignored, and named once.
+
+  A score is a number on the survey's scale (also 4/5, ۴ or ٤), for CES as it was chosen. An instant is RFC 3339, Unix time, or a local one such as
+  2026-01-15 10:30, which is read in the survey's time zone.
+
+Examples:
+  nabz import --survey support answers.csv
+  nabz import --survey support --dry-run tickets.ndjson
+  nabz import --survey nps --map \"score=Rating,answered_at=Date\" --map \"customer.email=E-mail\" old.csv
+
+Rows that are not taken are told on stderr with their number (the header is row 1), the field and the rule.
+Exit code: 0 every row was taken, 1 some were refused or the database failed, 2 the file or what was said of it cannot be used.";
 
 #[derive(Subcommand)]
 enum ConfigAction {
@@ -87,13 +133,18 @@ fn main() -> ExitCode {
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
 /// Tells what went wrong and why in one line; some causes repeat their own cause.
 fn fail(error: &anyhow::Error) -> ExitCode {
+    tell_error(error);
+    ExitCode::FAILURE
+}
+
+fn tell_error(error: &anyhow::Error) {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
         let cause = cause.lines().map(str::trim).collect::<Vec<_>>().join(" ");
@@ -104,7 +155,6 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     }
     // There is nowhere left to report that writing to stderr failed.
     let _ = writeln!(std::io::stderr(), "error: {told}");
-    ExitCode::FAILURE
 }
 
 /// Prints a line for people.
@@ -112,12 +162,16 @@ fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Some(Command::Config { action: None }) = &arguments.command {
-        return Ok(write!(std::io::stdout(), "{}", config::DEFAULT)?);
+        write!(std::io::stdout(), "{}", config::DEFAULT)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
+        Some(Command::Import { file, survey, map, dry_run }) => {
+            return take_in(&config, import::Wanted { file, survey, map, dry_run }).await;
+        }
         None | Some(Command::Serve) => serve(&config).await,
         Some(Command::Config { .. }) => {
             check::check(&config)?;
@@ -129,7 +183,25 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Some(Command::Key { action }) => key(&config, action).await,
         Some(Command::Health) => process::ask_health(&config).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn take_in(config: &Config, wanted: import::Wanted) -> anyhow::Result<ExitCode> {
+    Ok(match import::import(config, &Parts::default(), wanted).await? {
+        import::Ended::Whole(told) => {
+            say(told)?;
+            ExitCode::SUCCESS
+        }
+        import::Ended::InPart(told) => {
+            say(told)?;
+            ExitCode::FAILURE
+        }
+        import::Ended::Unusable(why) => {
+            tell_error(&anyhow::anyhow!(why));
+            ExitCode::from(UNUSABLE)
+        }
+    })
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

@@ -212,3 +212,10 @@ CREATE TABLE idempotency (
     interaction_id UUID NOT NULL REFERENCES interaction (id),
     created_at BIGINT NOT NULL
 );
+
+-- How far the import of a file got that was cut off; the file is known by its hash.
+CREATE TABLE import (
+    file BYTEA NOT NULL PRIMARY KEY,
+    row_count BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);

@@ -212,3 +212,10 @@ CREATE TABLE idempotency (
     interaction_id BLOB NOT NULL REFERENCES interaction (id),
     created_at INTEGER NOT NULL
 ) STRICT;
+
+-- How far the import of a file got that was cut off; the file is known by its hash.
+CREATE TABLE import (
+    file BLOB NOT NULL PRIMARY KEY,
+    row_count INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;

@@ -1,6 +1,7 @@
 //! Instants as help desks write them. Pure.
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _};
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
@@ -23,6 +24,30 @@ pub fn read(value: &Value) -> Option<Timestamp> {
         Value::String(text) => from_text(text.trim()),
         _ => None,
     }
+}
+
+/// Forms of an instant on somebody's wall clock.
+const LOCAL: &[&str] =
+    &["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d %H:%M"];
+/// Forms of a day alone.
+const DAYS: &[&str] = &["%Y-%m-%d", "%Y/%m/%d"];
+
+/// Reads an instant from a text in the forms of [`read`], where one that names no zone is of this one. A day alone is its beginning.
+#[must_use]
+pub fn read_in(text: &str, zone: Tz) -> Option<Timestamp> {
+    let text = text.trim();
+    let day = || DAYS.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()).map(|day| day.and_time(NaiveTime::MIN));
+    let local = LOCAL.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).or_else(day);
+    match local {
+        Some(local) => on_clock(local, zone).map(Timestamp::from_millis),
+        None => from_text(text),
+    }
+}
+
+/// What a wall clock showed: the first of two such instants, and the hour after where clocks jumped over it.
+fn on_clock(local: NaiveDateTime, zone: Tz) -> Option<i64> {
+    let later = || zone.from_local_datetime(&local.checked_add_signed(TimeDelta::hours(1))?).earliest();
+    zone.from_local_datetime(&local).earliest().or_else(later).map(|at| at.timestamp_millis())
 }
 
 fn from_text(text: &str) -> Option<Timestamp> {
@@ -79,6 +104,25 @@ mod tests {
         ] {
             assert_eq!(read(&sent).map(|at| at.to_string()).as_deref(), Some(meant), "{sent}");
         }
+    }
+
+    #[test]
+    fn an_instant_without_a_zone_is_of_the_one_that_is_given() {
+        for (sent, meant) in [
+            ("2026-01-15 10:30", "2026-01-15T07:00:00.000Z"),
+            ("2026-01-15T10:30:05.5", "2026-01-15T07:00:05.500Z"),
+            ("2026/01/15 10:30:05", "2026-01-15T07:00:05.000Z"),
+            ("2026-01-15", "2026-01-14T20:30:00.000Z"),
+            ("2026-01-15 10:30:00 UTC", "2026-01-15T10:30:00.000Z"),
+            ("2026-01-15T10:30:00Z", "2026-01-15T10:30:00.000Z"),
+            ("1768472998", "2026-01-15T10:29:58.000Z"),
+        ] {
+            assert_eq!(read_in(sent, chrono_tz::Asia::Tehran).map(|at| at.to_string()).as_deref(), Some(meant), "{sent}");
+        }
+        for (sent, meant) in [("2026-10-25 02:30", "2026-10-25T00:30:00.000Z"), ("2026-03-29 02:30", "2026-03-29T01:30:00.000Z")] {
+            assert_eq!(read_in(sent, chrono_tz::Europe::Berlin).map(|at| at.to_string()).as_deref(), Some(meant), "{sent}");
+        }
+        assert_eq!(read_in("15.01.2026", chrono_tz::UTC), None);
     }
 
     #[test]

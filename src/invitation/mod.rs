@@ -105,6 +105,8 @@ text_enum! {
         QuietAny = "quiet_any",
         /// The interaction is not in the sample.
         SampledOut = "sampled_out",
+        /// The customer answered elsewhere: an interaction that came with its answer is about nothing that could be asked.
+        AnsweredElsewhere = "answered_elsewhere",
     }
 }
 

@@ -173,6 +173,7 @@ pub fn explain(facts: &Facts<'_>, decision: Decision) -> String {
             quiet(facts.asked_same_metric_at, &format!("for {}", facts.metric.as_str().to_uppercase()), policy.quiet_days)
         }
         Reason::QuietAny => quiet(facts.asked_any_at, "in another survey", policy.quiet_any_days),
+        Reason::AnsweredElsewhere => "The customer answered elsewhere, and was not asked.".to_owned(),
         Reason::SampledOut => format!("{} % of the interactions are asked about, and this one is not among them.", policy.sample_percent),
     }
 }
@@ -276,6 +277,8 @@ mod tests {
         }
         let mut order: Vec<Reason> = RULES.iter().map(|(reason, _)| *reason).collect();
         order.dedup();
+        // No rule gives this one: nobody decides about what was answered already.
+        order.push(Reason::AnsweredElsewhere);
         assert_eq!(order, Reason::ALL, "every reason, in the order of the rules");
     }
 

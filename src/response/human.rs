@@ -17,6 +17,10 @@ text_enum! {
         KeyDown = "keydown",
         /// The confirm page was sent by a browser without scripts.
         Confirmed = "confirmed",
+        /// No sign of ours: a program that took the answer vouches for it.
+        Api = "api",
+        /// No sign of ours: it comes from a file of past answers.
+        Import = "import",
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod count;
 pub mod http;
 pub mod human;
+pub mod import;
 pub mod list;
 pub mod lookup;
 pub mod page;
@@ -24,6 +25,10 @@ text_enum! {
         Email = "email",
         /// By a link that the caller passed on.
         Page = "page",
+        /// By the API, from where it was given.
+        Api = "api",
+        /// By a file of past answers.
+        Import = "import",
     }
 }
 

@@ -148,7 +148,7 @@ pub struct Row {
     id: String,
     survey: String,
     interaction: String,
-    invitation: String,
+    invitation: Option<String>,
     raw: u8,
     score: u8,
     comment: Option<String>,
@@ -166,15 +166,22 @@ impl Row {
     /// The row of a ballot that has an answer.
     #[must_use]
     pub fn new(survey: SurveyId, ballot: &Ballot, (locale, via): (Locale, Via), now: Timestamp) -> Option<Self> {
-        let answer = ballot.answer.as_ref()?;
-        Some(Self {
+        let answer = ballot.answer.clone()?;
+        let row = Self::given_elsewhere(survey, ballot.interaction, answer, (locale, via));
+        Some(Self { invitation: Some(hex(ballot.id.0)), now: now.as_millis(), ..row })
+    }
+
+    /// The row of an answer to no invitation.
+    #[must_use]
+    pub fn given_elsewhere(survey: SurveyId, interaction: InteractionId, answer: Answer, (locale, via): (Locale, Via)) -> Self {
+        Self {
             id: hex(answer.id.0),
             survey: hex(survey.0),
-            interaction: hex(ballot.interaction.0),
-            invitation: hex(ballot.id.0),
+            interaction: hex(interaction.0),
+            invitation: None,
             raw: answer.raw,
             score: answer.score,
-            comment: answer.comment.clone(),
+            comment: answer.comment,
             consent: answer.consent,
             locale,
             via,
@@ -182,8 +189,8 @@ impl Row {
             versions: answer.versions,
             form_at: answer.form_at.map(Timestamp::as_millis),
             first: answer.first_answered_at.as_millis(),
-            now: now.as_millis(),
-        })
+            now: answer.first_answered_at.as_millis(),
+        }
     }
 }
 

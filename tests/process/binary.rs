@@ -94,6 +94,13 @@ impl Home {
         Ended { status, out, err }
     }
 
+    /// Starts a command and does not wait.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = Guarded(self.command(arguments).spawn().unwrap());
+        let (out, err) = (child.0.stdout.take().unwrap(), child.0.stderr.take().unwrap());
+        Running { out: whole(out), err: whole(err), child }
+    }
+
     /// Starts the service and waits until it serves.
     pub fn serve(&self) -> Service {
         self.serve_with(&[])
@@ -109,6 +116,32 @@ impl Home {
         };
         let url = first.strip_prefix("nabz serves on ").unwrap().to_owned();
         Service { url, out, err, child }
+    }
+}
+
+/// A command under way.
+pub struct Running {
+    out: Receiver<String>,
+    err: Receiver<String>,
+    child: Guarded,
+}
+
+impl Running {
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.0.try_wait().unwrap().is_none()
+    }
+
+    /// Sends SIGKILL and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> Ended {
+        let (out, err) = (self.out.recv_timeout(WITHIN).unwrap(), self.err.recv_timeout(WITHIN).unwrap());
+        Ended { status: self.child.0.wait().unwrap(), out, err }
     }
 }
 

@@ -7,6 +7,7 @@ mod canaries;
 mod client;
 mod commands;
 mod durability;
+mod importing;
 mod logging;
 mod refusing;
 mod starting;

@@ -8,6 +8,7 @@ mod happiness;
 mod helpdesk;
 mod hook;
 mod hooks;
+mod import;
 mod interactions;
 mod life_of_a_survey;
 mod operating;

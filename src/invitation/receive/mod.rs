@@ -222,7 +222,8 @@ async fn invite_all(
 }
 
 /// What the answers of an interaction are grouped by.
-fn group(interaction: &Interaction, source: Option<SourceId>, locale: Locale) -> Group {
+#[must_use]
+pub fn group(interaction: &Interaction, source: Option<SourceId>, locale: Locale) -> Group {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     Group {
         agent: interaction.agent.key().unwrap_or_default().to_owned(),

@@ -1,0 +1,122 @@
+//! Answers given elsewhere, and closed tickets, from a file: read, checked, and taken in once however often the file is given.
+
+pub mod columns;
+pub mod file;
+pub mod row;
+pub mod run;
+pub mod score;
+pub mod store;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use self::store::{Known, Stored};
+use super::count;
+use super::human::Evidence;
+use super::store::{self as responses, Row, Version};
+use super::{ResponseId, Via};
+use crate::clock::Timestamp;
+use crate::db::{Result, Tx};
+use crate::i18n::Locale;
+use crate::intake::Interaction;
+use crate::invitation::receive;
+use crate::invitation::{CustomerId, InteractionId};
+use crate::survey::Survey;
+use crate::tally::{self, day_number};
+use crate::web::Context;
+
+/// An answer that was given elsewhere.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The survey.
+    pub survey: Arc<Survey>,
+    /// What names it among all of the survey: the same answer has the same.
+    pub key: String,
+    /// What it is about, fit to be kept.
+    pub interaction: Interaction,
+    /// The score as it was chosen, on the survey's scale.
+    pub raw: u8,
+    /// The comment.
+    pub comment: Option<String>,
+    /// Whether the comment may be quoted in public.
+    pub consent: bool,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
+impl Answer {
+    /// The key of an answer about a ticket; a ticket may be answered about more than once.
+    #[must_use]
+    pub fn key_of_ticket(ticket: &str, at: Option<Timestamp>) -> String {
+        format!("answer ticket {ticket} {}", at.map_or_else(|| "-".to_owned(), |at| at.as_millis().to_string()))
+    }
+
+    fn locale(&self) -> Locale {
+        self.interaction.customer.locale.as_deref().and_then(Locale::from_tag).unwrap_or(self.survey.locale)
+    }
+
+    fn counted(&self, id: ResponseId) -> count::Answer {
+        count::Answer {
+            id,
+            raw: self.raw,
+            score: self.survey.scale.counted(self.raw),
+            comment: self.comment.clone(),
+            consent: self.consent && self.comment.is_some(),
+            day: day_number(self.at.day_in(self.survey.timezone)),
+            versions: 1,
+            form_at: None,
+            first_answered_at: self.at,
+            is_excluded: false,
+        }
+    }
+}
+
+/// The ids of answers after they were taken in.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The responses that are new.
+    pub new: Vec<ResponseId>,
+    /// How many were there already.
+    pub known: usize,
+}
+
+/// Takes answers in: interaction, response, version and counts, in the caller's transaction. One that is there already stays as it is.
+///
+/// # Errors
+/// When the database cannot store them.
+pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evidence): (Via, Evidence)) -> Result<Taken> {
+    let keys: Vec<Known> = answers.iter().map(|answer| Known::new(answer.survey.id, &answer.key)).collect();
+    let known: HashSet<usize> = store::list_known(tx, &keys).await?.into_iter().collect();
+    let now = context.clock.now();
+    let mut fresh: HashMap<InteractionId, &Answer> = HashMap::new();
+    let mut rows = Vec::new();
+    for (_, answer) in answers.iter().enumerate().filter(|(at, _)| !known.contains(at)) {
+        let id = InteractionId(context.random.uuid(now));
+        let identity = receive::identity(&context.keyring, &answer.interaction.customer);
+        let customer = identity.map(|identity| (CustomerId(context.random.uuid(now)), identity));
+        rows.push(Stored::new(id, answer, customer, now));
+        fresh.insert(id, answer);
+    }
+    let stored = store::insert(tx, &rows).await?;
+    let mut taken = Taken { known: answers.len() - stored.len(), new: Vec::with_capacity(stored.len()) };
+    if stored.is_empty() {
+        return Ok(taken);
+    }
+    let (mut responses, mut versions, mut counts) = (Vec::new(), Vec::new(), tally::Changes::default());
+    for interaction in stored {
+        let Some(answer) = fresh.get(&interaction) else { continue };
+        let id = ResponseId(context.random.uuid(now));
+        let counted = answer.counted(id);
+        counts.add(
+            (answer.survey.id, counted.day),
+            (&receive::group(&answer.interaction, None, answer.locale()), &answer.interaction.tags),
+            &counted.weight(1),
+        );
+        versions.push(Version::of(&counted, evidence, answer.at));
+        responses.push(Row::given_elsewhere(answer.survey.id, interaction, counted, (answer.locale(), via)));
+        taken.new.push(id);
+    }
+    responses::store(tx, &responses.iter().collect::<Vec<_>>(), &versions, &[]).await?;
+    tally::store::add(tx, &counts).await?;
+    Ok(taken)
+}
