@@ -11,7 +11,7 @@ use crate::happiness::http as happiness;
 use crate::intake::http as sources;
 use crate::invitation::http::{self as interactions, hook};
 use crate::report::http as reports;
-use crate::response::http::{change, list as responses, unsubscribe, vote};
+use crate::response::http::{change, create, list as responses, unsubscribe, vote};
 use crate::survey::http as surveys;
 use crate::web::problem::{Kind, Problem};
 use crate::web::{docs, operations, start};
@@ -60,7 +60,7 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/sources/{id}/events", vec![get(sources::events)]))
         .service(at("/api/v1/sources/{id}/events/{event}/replay", vec![post(hook::replay)]))
         .service(at("/api/v1/interactions", vec![post(interactions::create)]))
-        .service(at("/api/v1/responses", vec![get(responses::index)]))
+        .service(at("/api/v1/responses", vec![get(responses::index), post(create::create)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
         .service(at("/api/v1/reports/breakdown", vec![get(reports::breakdown)]))
         .service(at("/healthz", vec![get(operations::healthz)]))
@@ -78,7 +78,7 @@ fn programs(config: &mut ServiceConfig) {
         surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
         sources::index, sources::create, sources::show, sources::delete, sources::events, hook::replay,
         hook::hook, hook::hook_with_secret, interactions::create,
-        responses::index, responses::show, change::change,
+        responses::index, responses::show, create::create, change::change,
         reports::breakdown,
         happiness::list, happiness::report, happiness::data,
         start::http::start, docs::http::docs,

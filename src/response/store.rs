@@ -134,6 +134,33 @@ pub async fn take_ballots(tx: &mut Tx, ids: &[InvitationId]) -> Result<Vec<Found
     Ok(rows.into_iter().map(Found::from).collect())
 }
 
+macro_rules! given_elsewhere {
+    ($lock:literal) => {
+        concat!(
+            "SELECT response.id, response.survey_id, response.interaction_id, CAST('answered' AS TEXT) AS state, response.first_answered_at AS expires_at,
+                 response.locale, CAST(NULL AS INTEGER) AS sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint,
+                 interaction.source_id, interaction.segment, interaction.product, interaction.tags, response.id AS response_id, response.raw,
+                 response.score, response.comment, response.consent, response.day, response.version_count, response.form_at,
+                 response.first_answered_at, response.excluded
+             FROM response JOIN interaction ON interaction.id = response.interaction_id
+             WHERE response.id = $1 AND response.invitation_id IS NULL",
+            $lock
+        )
+    };
+}
+const GIVEN_ELSEWHERE_SQLITE: &str = given_elsewhere!("");
+const GIVEN_ELSEWHERE_POSTGRES: &str = given_elsewhere!(" FOR UPDATE OF response");
+
+/// An answer to no invitation in the form of a ballot, locked until the transaction ends. What it says of its invitation means nothing.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn take_given_elsewhere(tx: &mut Tx, id: ResponseId) -> Result<Option<Found>> {
+    let sql = tx.pick(GIVEN_ELSEWHERE_SQLITE, GIVEN_ELSEWHERE_POSTGRES);
+    let row: Option<BallotRow> = on_engine!(tx, |conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await?);
+    Ok(row.map(Found::from))
+}
+
 pub(super) fn hex_list(ids: impl Iterator<Item = Uuid>) -> Result<String> {
     to_json(&ids.map(hex).collect::<Vec<_>>())
 }

@@ -4,6 +4,7 @@
 
 mod common;
 mod events;
+mod given_elsewhere;
 mod happiness;
 mod helpdesk;
 mod hook;

@@ -205,7 +205,11 @@ async fn try_out(desk: &Desk, survey: &Survey, received: &Received) -> Result<In
     })
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The header `Idempotency-Key`, if there is one.
+///
+/// # Errors
+/// 422 when it is empty, too long or no visible ASCII.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };

@@ -79,10 +79,17 @@ pub(crate) async fn change(
     let change = body.value;
     let mut tx = context.db.begin().await?;
     let not_found = || Problem::not_found("response");
-    let invitation = store::find_invitation(&mut tx, *id).await?.ok_or_else(not_found)?;
-    // The ballot is locked, so that a vote that comes at the same time is counted before or after, not in between.
-    let found = store::take_ballots(&mut tx, &[invitation]).await?.pop().ok_or_else(not_found)?;
+    let invitation = store::find_invitation(&mut tx, *id).await?;
+    let found = match invitation {
+        // The ballot is locked, so that a vote that comes at the same time is counted before or after, not in between.
+        Some(invitation) => store::take_ballots(&mut tx, &[invitation]).await?.pop(),
+        None => store::take_given_elsewhere(&mut tx, *id).await?,
+    };
+    let found = found.ok_or_else(not_found)?;
     let answer = found.ballot.answer.as_ref().ok_or_else(not_found)?;
+    if change.published == Some(true) && invitation.is_none() {
+        return Err(Problem::field("published", "needs an answer to an invitation: no other is public"));
+    }
     if change.published == Some(true) && !(answer.consent && answer.comment.is_some()) {
         return Err(Problem::field("published", "needs a comment whose author agreed to be quoted"));
     }

@@ -1,6 +1,7 @@
 //! Answers over HTTP: the survey page and its vote, unsubscribing, and the list of responses.
 
 pub mod change;
+pub mod create;
 pub mod list;
 pub mod unsubscribe;
 pub mod vote;

@@ -7,7 +7,7 @@ pub mod run;
 pub mod score;
 pub mod store;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::store::{Known, Stored};
@@ -76,8 +76,13 @@ impl Answer {
 pub struct Taken {
     /// The responses that are new.
     pub new: Vec<ResponseId>,
-    /// How many were there already.
-    pub known: usize,
+    /// Those that were there already. Of two in one batch that are the same, only the first is told of.
+    pub known: Vec<ResponseId>,
+}
+
+/// The response that came with an interaction: it has the same id, so that it is found without an index of its own.
+const fn response_of(interaction: InteractionId) -> ResponseId {
+    ResponseId(interaction.0)
 }
 
 /// Takes answers in: interaction, response, version and counts, in the caller's transaction. One that is there already stays as it is.
@@ -86,11 +91,11 @@ pub struct Taken {
 /// When the database cannot store them.
 pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evidence): (Via, Evidence)) -> Result<Taken> {
     let keys: Vec<Known> = answers.iter().map(|answer| Known::new(answer.survey.id, &answer.key)).collect();
-    let known: HashSet<usize> = store::list_known(tx, &keys).await?.into_iter().collect();
+    let known: HashMap<usize, InteractionId> = store::list_known(tx, &keys).await?;
     let now = context.clock.now();
     let mut fresh: HashMap<InteractionId, &Answer> = HashMap::new();
     let mut rows = Vec::new();
-    for (_, answer) in answers.iter().enumerate().filter(|(at, _)| !known.contains(at)) {
+    for (_, answer) in answers.iter().enumerate().filter(|(at, _)| !known.contains_key(at)) {
         let id = InteractionId(context.random.uuid(now));
         let identity = receive::identity(&context.keyring, &answer.interaction.customer);
         let customer = identity.map(|identity| (CustomerId(context.random.uuid(now)), identity));
@@ -98,14 +103,14 @@ pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evi
         fresh.insert(id, answer);
     }
     let stored = store::insert(tx, &rows).await?;
-    let mut taken = Taken { known: answers.len() - stored.len(), new: Vec::with_capacity(stored.len()) };
+    let mut taken = Taken { known: known.into_values().map(response_of).collect(), new: Vec::with_capacity(stored.len()) };
     if stored.is_empty() {
         return Ok(taken);
     }
     let (mut responses, mut versions, mut counts) = (Vec::new(), Vec::new(), tally::Changes::default());
     for interaction in stored {
         let Some(answer) = fresh.get(&interaction) else { continue };
-        let id = ResponseId(context.random.uuid(now));
+        let id = response_of(interaction);
         let counted = answer.counted(id);
         counts.add(
             (answer.survey.id, counted.day),

@@ -308,8 +308,9 @@ impl Desk<'_> {
         if !answers.is_empty() {
             let answers: Vec<&Answer> = answers.iter().map(AsRef::as_ref).collect();
             let taken = take(&mut tx, self.context, &answers, (Via::Import, Evidence::Import)).await?;
-            summary.known += u64::try_from(taken.known).unwrap_or(u64::MAX);
-            summary.answers += u64::try_from(taken.new.len()).unwrap_or(u64::MAX);
+            let new = taken.new.len();
+            summary.known += u64::try_from(answers.len() - new).unwrap_or(u64::MAX);
+            summary.answers += u64::try_from(new).unwrap_or(u64::MAX);
         }
         let arrivals: Vec<(&Survey, &Received)> = tickets.iter().map(|(survey, received)| (survey.as_ref(), received.as_ref())).collect();
         let decided = if arrivals.is_empty() { Vec::new() } else { receive::receive_all(&mut tx, self.context, &arrivals).await? };

@@ -1,5 +1,7 @@
 //! The only SQL about answers given elsewhere: one statement for each table and batch.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use uuid::fmt::Simple;
 
@@ -25,21 +27,21 @@ impl<'a> Known<'a> {
     }
 }
 
-const KNOWN_SQLITE: &str = "SELECT CAST(k.key AS INTEGER) FROM jsonb_each($1) AS k CROSS JOIN interaction
+const KNOWN_SQLITE: &str = "SELECT CAST(k.key AS INTEGER), interaction.id FROM jsonb_each($1) AS k CROSS JOIN interaction
     WHERE interaction.survey_id = unhex(k.value ->> 'survey') AND interaction.closure_key = k.value ->> 'key'";
 const KNOWN_POSTGRES: &str =
-    "SELECT k.at - 1 FROM ROWS FROM (json_to_recordset($1::json) AS (survey uuid, key text)) WITH ORDINALITY AS k (survey, key, at)
-    CROSS JOIN LATERAL (SELECT 1 FROM interaction WHERE survey_id = k.survey AND closure_key = k.key LIMIT 1) AS found";
+    "SELECT k.at - 1, found.id FROM ROWS FROM (json_to_recordset($1::json) AS (survey uuid, key text)) WITH ORDINALITY AS k (survey, key, at)
+    CROSS JOIN LATERAL (SELECT id FROM interaction WHERE survey_id = k.survey AND closure_key = k.key LIMIT 1) AS found";
 
-/// The places in the list of those keys that are stored.
+/// Those keys that are stored, by their places in the list, with their interactions.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn list_known(session: &mut impl Session, keys: &[Known<'_>]) -> Result<Vec<usize>> {
+pub async fn list_known(session: &mut impl Session, keys: &[Known<'_>]) -> Result<HashMap<usize, InteractionId>> {
     let sql = session.pick(KNOWN_SQLITE, KNOWN_POSTGRES);
     let json = to_json(keys)?;
-    let places: Vec<i64> = on_engine!(session, |conn| sqlx::query_scalar(sql).bind(json).fetch_all(conn).await?);
-    Ok(places.into_iter().filter_map(|place| usize::try_from(place).ok()).collect())
+    let found: Vec<(i64, InteractionId)> = on_engine!(session, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await?);
+    Ok(found.into_iter().filter_map(|(place, id)| usize::try_from(place).ok().map(|place| (place, id))).collect())
 }
 
 /// An answer's interaction and customer as both engines read them from JSON.
