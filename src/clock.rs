@@ -78,6 +78,14 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads the instant of an HTTP header (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110, 5.6.7).
+    #[must_use]
+    pub fn parse_http(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text).ok().map(|at| Self::from_millis(at.timestamp_millis()))
+    }
+}
+
 impl std::fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds: `2026-01-15T10:30:00.000Z`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -56,7 +56,7 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/surveys/{slug}", vec![get(surveys::show), patch(surveys::change)]))
         .service(at("/api/v1/surveys/{slug}/archive", vec![post(surveys::archive)]))
         .service(at("/api/v1/sources", vec![get(sources::index), post(sources::create)]))
-        .service(at("/api/v1/sources/{id}", vec![get(sources::show), delete(sources::delete)]))
+        .service(at("/api/v1/sources/{id}", vec![get(sources::show), patch(sources::change), delete(sources::delete)]))
         .service(at("/api/v1/sources/{id}/events", vec![get(sources::events)]))
         .service(at("/api/v1/sources/{id}/events/{event}/replay", vec![post(hook::replay)]))
         .service(at("/api/v1/interactions", vec![post(interactions::create)]))
@@ -76,7 +76,7 @@ fn programs(config: &mut ServiceConfig) {
     modifiers(&Security, &Names),
     paths(
         surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
-        sources::index, sources::create, sources::show, sources::delete, sources::events, hook::replay,
+        sources::index, sources::create, sources::show, sources::change, sources::delete, sources::events, hook::replay,
         hook::hook, hook::hook_with_secret, interactions::create,
         responses::index, responses::show, create::create, change::change,
         reports::breakdown,

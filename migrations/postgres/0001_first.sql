@@ -36,6 +36,8 @@ CREATE TABLE source (
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
     secret BYTEA NOT NULL,
+    options TEXT NOT NULL,
+    api_token BYTEA,
     created_at BIGINT NOT NULL,
     deleted_at BIGINT
 );

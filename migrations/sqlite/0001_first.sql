@@ -36,6 +36,8 @@ CREATE TABLE source (
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
     secret BLOB NOT NULL,
+    options TEXT NOT NULL,
+    api_token BLOB,
     created_at INTEGER NOT NULL,
     deleted_at INTEGER
 ) STRICT;

@@ -31,7 +31,10 @@ use crate::invitation::clerk::Clerk;
 use crate::invitation::http::{Desk, InFlight};
 use crate::keyring::Keyring;
 use crate::link::Links;
+use crate::net::client::{Client, Lookup as Names};
+use crate::net::documents::Documents;
 use crate::net::domain;
+use crate::net::guard::Guard;
 use crate::net::smtp::{Options, SmtpRelay};
 use crate::random::Random;
 use crate::response::http::vote::Booth;
@@ -221,6 +224,8 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         keyring,
+        http: outgoing(config)?,
+        documents: Documents::default(),
         metrics: Metrics::default(),
         limits: Limits::new(limits),
         proxies: Proxies::new(proxies),
@@ -231,6 +236,13 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         mail_goes_to,
         request_timeout: Duration::from_millis(config.server.request_timeout_ms),
     })
+}
+
+/// Outgoing requests, as far as the settings let them go.
+fn outgoing(config: &Config) -> anyhow::Result<Client> {
+    let opened =
+        config.webhooks.allow_private.iter().map(|range| range.parse()).collect::<Result<_, _>>().context("webhooks.allow_private")?;
+    Ok(Client::new(Guard::new(opened), &Names::System, Duration::from_millis(config.webhooks.timeout_ms))?)
 }
 
 fn courier(

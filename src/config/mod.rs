@@ -12,7 +12,7 @@ use toml::Table;
 
 use self::layers::{PREFIX, environment, not_toml, overlay, variable};
 use crate::net::domain;
-use crate::web::address::Range;
+use crate::net::range::Range;
 
 /// The commented default configuration; it is what is in force where nothing else is said.
 pub const DEFAULT: &str = include_str!("../../config.default.toml");
@@ -39,6 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// Outgoing requests.
     pub webhooks: Webhooks,
+    /// What help desks are asked.
+    pub lookups: Lookups,
     /// Logging.
     pub log: Log,
 }
@@ -137,6 +139,18 @@ pub struct Limits {
 pub struct Webhooks {
     /// Private ranges that may be reached.
     pub allow_private: Vec<String>,
+    /// How long a request may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// What help desks are asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lookups {
+    /// Milliseconds to wait after each failed attempt.
+    pub retry_schedule_ms: Vec<i64>,
+    /// Requests under way at the same time.
+    pub at_once: usize,
 }
 
 /// Logging.
@@ -234,9 +248,15 @@ impl Config {
         if let Some(bad) = self.asking.own_domains.iter().find(|domain| domain::normal(domain).is_none()) {
             bail!("asking.own_domains: {bad:?} is no domain such as acme.example");
         }
-        if self.mail.retry_schedule_ms.iter().any(|wait| *wait < 0) {
-            bail!("mail.retry_schedule_ms: must not hold negative numbers");
+        for (name, schedule) in
+            [("mail.retry_schedule_ms", &self.mail.retry_schedule_ms), ("lookups.retry_schedule_ms", &self.lookups.retry_schedule_ms)]
+        {
+            if schedule.iter().any(|wait| *wait < 0) {
+                bail!("{name}: must not hold negative numbers");
+            }
         }
+        within("webhooks.timeout_ms", self.webhooks.timeout_ms, 100, 60_000)?;
+        within("lookups.at_once", u64::try_from(self.lookups.at_once)?, 1, 100)?;
         within("database.max_connections", self.database.max_connections.into(), 1, 500)?;
         within("database.vote_batch", u64::try_from(self.database.vote_batch)?, 1, 4096)?;
         within("mail.max_connections", u64::try_from(self.mail.max_connections)?, 1, 100)?;
@@ -302,6 +322,10 @@ mod tests {
             ("data_dir = ", "not valid TOML"),
             ("[server]\nrequest_timeout_ms = 1", "server.request_timeout_ms"),
             ("[asking]\nown_domains = [\"@acme.example\"]", "asking.own_domains"),
+            ("[webhooks]\ntimeout_ms = 1", "webhooks.timeout_ms"),
+            ("[webhooks]\nallow_private = [\"10.0.0.0/33\"]", "webhooks.allow_private"),
+            ("[lookups]\nretry_schedule_ms = [1, -1]", "lookups.retry_schedule_ms"),
+            ("[lookups]\nat_once = 0", "lookups.at_once"),
         ] {
             let text = refusal(file, &[]);
             assert!(text.contains(part), "{file}: {text}");

@@ -47,6 +47,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
+    use crate::intake::options::Options;
 
     #[test]
     fn the_signature_covers_timestamp_and_body_in_either_unit() {
@@ -61,7 +62,18 @@ mod tests {
                     _ => None,
                 };
                 let now = Timestamp::from_millis(now_s * 1000);
-                verify(&Delivery { secret: "test-secret", headers: &headers, url: "", carried: &[], body, now }).map(|_| ())
+                let options = Options::default();
+                verify(&Delivery {
+                    secret: "test-secret",
+                    headers: &headers,
+                    url: "",
+                    carried: &[],
+                    body,
+                    now,
+                    options: &options,
+                    keys: &[],
+                })
+                .map(|_| ())
             };
             assert_eq!(check(1_768_473_000, body), Ok(()));
             assert_eq!(check(1_768_473_301, body), Err(Refusal::Stale));

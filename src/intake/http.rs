@@ -4,21 +4,23 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::options::Options;
 use super::setup::Setup;
 use super::store::Noted;
-use super::{Reception, SECRET_PURPOSE, Source, SourceId, SourceKind, store, verify};
+use super::{Reception, SECRET_PURPOSE, Source, SourceId, SourceKind, TOKEN_PURPOSE, store, verify};
 use crate::clock::Timestamp;
 use crate::random::Random;
 use crate::survey::{self, Survey};
 use crate::web::auth::Admin;
-use crate::web::body::Body;
+use crate::web::body::{self, Body};
 use crate::web::list::{self, ListQuery, Page};
-use crate::web::problem::ProblemBody;
+use crate::web::problem::{FieldError, ProblemBody};
 use crate::web::{Context, Problem};
 
 /// A secret shorter than this can be guessed.
@@ -38,6 +40,9 @@ pub struct SourceDraft {
     /// The secret that the help desk signs with; one is made when it is left out.
     #[serde(default)]
     secret: Option<String>,
+    /// What else it knows of its help desk.
+    #[serde(default)]
+    options: Options,
 }
 
 /// A source; the secret is told once, when it is connected.
@@ -57,6 +62,10 @@ pub struct SourceBody {
     /// The secret that the help desk signs with.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// What else it knows of its help desk, without the token for its API.
+    options: Options,
+    /// Whether it has a token for the help desk's API.
+    has_api_token: bool,
     /// When it was connected.
     created_at: Timestamp,
 }
@@ -70,6 +79,8 @@ impl SourceBody {
             kind: source.kind,
             survey,
             secret,
+            options: source.options,
+            has_api_token: source.sealed_token.is_some(),
             created_at: source.created_at,
         }
     }
@@ -79,8 +90,9 @@ impl SourceBody {
 #[utoipa::path(post, path = "/api/v1/sources", tag = "Sources", request_body = SourceDraft, security(("key" = [])),
     responses((status = 201, body = SourceBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn create(_: Admin, context: Data<Context>, body: Body<SourceDraft>) -> Result<(Json<SourceBody>, StatusCode), Problem> {
-    let draft = body.value;
-    let secret = check(&draft, &context)?;
+    let mut draft = body.value;
+    check(&mut draft, &context, false)?;
+    let secret = draft.secret.take().unwrap_or_else(|| fresh_secret(draft.kind, &context.random));
     let mut tx = context.db.begin().await?;
     let found = survey::store::find_by_slug(&mut tx, &draft.survey).await?;
     let Survey { id: survey_id, slug, .. } = found.ok_or_else(|| Problem::field("survey", "must be the slug of a survey"))?;
@@ -90,7 +102,9 @@ pub(crate) async fn create(_: Admin, context: Data<Context>, body: Body<SourceDr
         survey_id,
         name: draft.name.trim().to_owned(),
         kind: draft.kind,
-        sealed_secret: context.keyring.seal(SECRET_PURPOSE, secret.as_bytes(), &context.random),
+        sealed_secret: seal(&context, SECRET_PURPOSE, &secret),
+        sealed_token: draft.options.api_token.take().map(|token| seal(&context, TOKEN_PURPOSE, token.expose_secret())),
+        options: draft.options,
         created_at: now,
     };
     store::insert(&mut tx, &source).await?;
@@ -98,19 +112,60 @@ pub(crate) async fn create(_: Admin, context: Data<Context>, body: Body<SourceDr
     Ok((Json(SourceBody::new(source, slug, Some(secret), &context)), StatusCode::CREATED))
 }
 
-/// The secret to use.
-fn check(draft: &SourceDraft, context: &Context) -> Result<String, Problem> {
+/// Change the name, the secret or the options of a source (RFC 7396: null removes, what is left out stays)
+#[utoipa::path(patch, path = "/api/v1/sources/{id}", tag = "Sources", params(("id" = SourceId, Path)), request_body = SourceDraft, security(("key" = [])),
+    responses((status = 200, body = SourceBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(crate) async fn change(_: Admin, context: Data<Context>, id: Path<SourceId>, body: Body<Value>) -> Result<Json<SourceBody>, Problem> {
+    let mut tx = context.db.begin().await?;
+    let mut source = store::find(&mut tx, *id).await?.ok_or_else(|| Problem::not_found("source"))?;
+    let slug = survey::store::find(&mut tx, source.survey_id).await?.map(|survey| survey.slug).unwrap_or_default();
+    if forgets_token(&body.value) {
+        source.sealed_token = None;
+    }
+    let mut whole = json!({"name": source.name, "kind": source.kind, "survey": slug, "options": source.options});
+    body::merge(&mut whole, body.value);
+    let mut draft: SourceDraft = body::read(whole.to_string().as_bytes())?;
+    if draft.kind != source.kind || draft.survey != slug {
+        let field = if draft.kind == source.kind { "survey" } else { "kind" };
+        return Err(Problem::field(field, "cannot be changed: connect another source instead"));
+    }
+    check(&mut draft, &context, source.sealed_token.is_some())?;
+    source.name = draft.name.trim().to_owned();
+    if let Some(secret) = &draft.secret {
+        source.sealed_secret = seal(&context, SECRET_PURPOSE, secret);
+    }
+    if let Some(token) = draft.options.api_token.take() {
+        source.sealed_token = Some(seal(&context, TOKEN_PURPOSE, token.expose_secret()));
+    }
+    source.options = draft.options;
+    store::update(&mut tx, &source).await?;
+    tx.commit().await?;
+    Ok(Json(SourceBody::new(source, slug, None, &context)))
+}
+
+/// Whether a change removes the token, which is not among what it is merged with.
+fn forgets_token(patch: &Value) -> bool {
+    patch.get("options").is_some_and(|options| options.is_null() || options.get("api_token").is_some_and(Value::is_null))
+}
+
+fn seal(context: &Context, purpose: &str, secret: &str) -> Vec<u8> {
+    context.keyring.seal(purpose, secret.as_bytes(), &context.random)
+}
+
+/// Tidies a draft and refuses what is not valid.
+fn check(draft: &mut SourceDraft, context: &Context, has_token: bool) -> Result<(), Problem> {
+    let mut errors = Vec::new();
+    let mut refuse = |field: &str, message: &str| errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
     if !(1..=200).contains(&draft.name.trim().chars().count()) || draft.name.chars().any(char::is_control) {
-        return Err(Problem::field("name", "must be 1 to 200 characters without line breaks"));
+        refuse("name", "must be 1 to 200 characters without line breaks");
     }
-    let Some(secret) = &draft.secret else {
-        return Ok(fresh_secret(draft.kind, &context.random));
-    };
-    let is_readable = !draft.kind.speaks_standard_webhooks() || verify::standard_key(secret).is_some();
-    if !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) || !is_readable {
-        return Err(Problem::field("secret", "must have 8 to 500 characters, and base64 behind whsec_"));
+    let is_readable = |secret: &String| !draft.kind.speaks_standard_webhooks() || verify::standard_key(secret).is_some();
+    if draft.secret.as_ref().is_some_and(|secret| !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) || !is_readable(secret)) {
+        refuse("secret", "must have 8 to 500 characters, and base64 behind whsec_");
     }
-    Ok(secret.clone())
+    draft.options.tidy();
+    errors.extend(draft.options.check(draft.kind, has_token, context.http.guard()));
+    if errors.is_empty() { Ok(()) } else { Err(Problem::fields(errors)) }
 }
 
 /// A secret that fits everywhere its system can put it: in an address, and in the 40 characters that some allow.

@@ -3,6 +3,8 @@
 pub mod address;
 pub mod instant;
 mod interaction;
+pub mod jwt;
+pub mod options;
 pub mod reading;
 pub mod setup;
 pub mod store;
@@ -25,11 +27,14 @@ pub mod liveagent;
 pub mod standard;
 pub mod zammad;
 pub mod zendesk;
+pub mod zoho_desk;
 
 use serde_json::Value;
 
 pub use self::interaction::{Agent, Customer, Interaction, Ticket};
 use self::interaction::{LONGEST_ID, tidy_text};
+use self::jwt::Key;
+use self::options::Options;
 use self::reading::Unreadable;
 use self::verify::Refusal;
 use crate::clock::Timestamp;
@@ -53,6 +58,8 @@ text_enum! {
         Freshdesk = "freshdesk",
         /// Help Scout.
         HelpScout = "help_scout",
+        /// Zoho Desk.
+        ZohoDesk = "zoho_desk",
         /// `LiveAgent` rules.
         LiveAgent = "liveagent",
         /// Dynamics 365: Dataverse webhooks and Power Automate.
@@ -112,14 +119,21 @@ pub struct Source {
     pub kind: SourceKind,
     /// The shared secret, sealed.
     pub sealed_secret: Vec<u8>,
+    /// What else it knows of its help desk, without the token for its API.
+    pub options: Options,
+    /// The token for the help desk's API, sealed.
+    pub sealed_token: Option<Vec<u8>>,
     /// When it was connected.
     pub created_at: Timestamp,
 }
 
 /// What the keyring seals a source's secret for.
 pub const SECRET_PURPOSE: &str = "source secret";
+/// What the keyring seals the token for a help desk's API for.
+pub const TOKEN_PURPOSE: &str = "source api token";
 
 /// One delivery as it arrived.
+#[derive(Clone, Copy)]
 pub struct Delivery<'a> {
     /// The secret shared with the source.
     pub secret: &'a str,
@@ -133,6 +147,10 @@ pub struct Delivery<'a> {
     pub body: &'a [u8],
     /// The instant of its arrival.
     pub now: Timestamp,
+    /// What the source knows of its help desk.
+    pub options: &'a Options,
+    /// The keys that its system signs with, where it signs with keys of its own: those that [`SourceKind::key_of`] named.
+    pub keys: &'a [Key],
 }
 
 impl<'a> Delivery<'a> {
@@ -166,6 +184,14 @@ pub struct Proof {
 }
 
 impl SourceKind {
+    /// Which key a delivery has to be checked with, and the address of the set where it is; `None` for systems that sign with the secret.
+    ///
+    /// # Errors
+    /// Says why the delivery is not believed whatever the key.
+    pub fn key_of(self, delivery: &Delivery<'_>) -> Result<Option<(Option<String>, String)>, Refusal> {
+        if self == Self::ZohoDesk { zoho_desk::key_of(delivery).map(Some) } else { Ok(None) }
+    }
+
     /// Believes a delivery or says why not.
     ///
     /// # Errors
@@ -178,6 +204,7 @@ impl SourceKind {
                 delivery.shared().map(|()| Proof::default())
             }
             Self::HelpScout => help_scout::verify(delivery),
+            Self::ZohoDesk => zoho_desk::verify(delivery),
             Self::Intercom => intercom::verify(delivery),
             Self::Zammad => zammad::verify(delivery),
             Self::Chatwoot => chatwoot::verify(delivery),
@@ -220,6 +247,7 @@ impl SourceKind {
             Self::Gorgias => gorgias::read(event),
             Self::Dynamics365 => dynamics365::read(event),
             Self::HelpScout => help_scout::read(event),
+            Self::ZohoDesk => zoho_desk::read(event),
             Self::FreeScout => freescout::read(event),
             Self::Intercom => intercom::read(event),
             Self::Zammad => zammad::read(event),

@@ -42,6 +42,7 @@ impl SourceKind {
             Self::Dynamics365 => Some(DYNAMICS365),
             Self::Standard | Self::LiveAgent | Self::DanaDesk | Self::Kayako | Self::OsTicket => Some(OWN),
             Self::HelpScout
+            | Self::ZohoDesk
             | Self::Intercom
             | Self::Zammad
             | Self::Chatwoot

@@ -7,11 +7,12 @@ use serde::Serialize;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
+use super::options::Options;
 use super::{Reception, Source, SourceId, SourceKind};
 use crate::clock::Timestamp;
 use crate::db::cache::Kept;
 use crate::db::changes::Change;
-use crate::db::{Read, Result, Session, Tx, on_engine, to_json};
+use crate::db::{Json, Read, Result, Session, Tx, on_engine, to_json};
 use crate::survey::SurveyId;
 
 impl Kept for Source {
@@ -31,12 +32,23 @@ struct Row {
     name: String,
     kind: SourceKind,
     secret: Vec<u8>,
+    options: Json<Options>,
+    api_token: Option<Vec<u8>>,
     created_at: Timestamp,
 }
 
 impl From<Row> for Source {
     fn from(row: Row) -> Self {
-        Self { id: row.id, survey_id: row.survey_id, name: row.name, kind: row.kind, sealed_secret: row.secret, created_at: row.created_at }
+        Self {
+            id: row.id,
+            survey_id: row.survey_id,
+            name: row.name,
+            kind: row.kind,
+            sealed_secret: row.secret,
+            options: row.options.0,
+            sealed_token: row.api_token,
+            created_at: row.created_at,
+        }
     }
 }
 
@@ -46,16 +58,37 @@ impl From<Row> for Source {
 /// When the database cannot store it.
 pub async fn insert(tx: &mut Tx, source: &Source) -> Result<()> {
     on_engine!(tx, |conn| {
-        sqlx::query("INSERT INTO source (id, survey_id, name, kind, secret, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
+        sqlx::query("INSERT INTO source (id, survey_id, name, kind, secret, options, api_token, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind(source.id)
             .bind(source.survey_id)
             .bind(&source.name)
             .bind(source.kind)
             .bind(&source.sealed_secret)
+            .bind(Json(&source.options))
+            .bind(&source.sealed_token)
             .bind(source.created_at)
             .execute(conn)
             .await?;
     });
+    Ok(())
+}
+
+/// Stores what may change of a source: name, secret, options and token.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn update(tx: &mut Tx, source: &Source) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("UPDATE source SET name = $2, secret = $3, options = $4, api_token = $5 WHERE id = $1 AND deleted_at IS NULL")
+            .bind(source.id)
+            .bind(&source.name)
+            .bind(&source.sealed_secret)
+            .bind(Json(&source.options))
+            .bind(&source.sealed_token)
+            .execute(conn)
+            .await?;
+    });
+    tx.announce(Change::Source(source.id.0));
     Ok(())
 }
 
@@ -65,10 +98,12 @@ pub async fn insert(tx: &mut Tx, source: &Source) -> Result<()> {
 /// When the database cannot answer.
 pub async fn find(session: &mut impl Session, id: SourceId) -> Result<Option<Source>> {
     let row: Option<Row> = on_engine!(session, |conn| {
-        sqlx::query_as("SELECT id, survey_id, name, kind, secret, created_at FROM source WHERE id = $1 AND deleted_at IS NULL")
-            .bind(id)
-            .fetch_optional(conn)
-            .await?
+        sqlx::query_as(
+            "SELECT id, survey_id, name, kind, secret, options, api_token, created_at FROM source WHERE id = $1 AND deleted_at IS NULL",
+        )
+        .bind(id)
+        .fetch_optional(conn)
+        .await?
     });
     Ok(row.map(Source::from))
 }
@@ -80,7 +115,7 @@ pub async fn find(session: &mut impl Session, id: SourceId) -> Result<Option<Sou
 pub async fn list(session: &mut impl Session, after: SourceId, limit: i64) -> Result<Vec<Source>> {
     let rows: Vec<Row> = on_engine!(session, |conn| {
         sqlx::query_as(
-            "SELECT id, survey_id, name, kind, secret, created_at FROM source WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2",
+            "SELECT id, survey_id, name, kind, secret, options, api_token, created_at FROM source WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2",
         )
         .bind(after)
         .bind(limit)

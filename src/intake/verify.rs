@@ -28,6 +28,12 @@ pub enum Refusal {
     /// Nothing proves who sent it.
     #[error("it carries no signature, and no secret as X-Webhook-Secret, as basic-auth password, as ?code= or behind the address")]
     Unsigned,
+    /// A claim of a token is another one.
+    #[error("the token is not of the {0} in this source's options")]
+    Claim(&'static str),
+    /// A token's time is over.
+    #[error("the token is no longer valid")]
+    Expired,
     /// No signature fits.
     #[error("the signature does not fit the secret and the body")]
     Wrong,

@@ -81,7 +81,7 @@ pub(crate) async fn change(_: Writer, context: Data<Context>, slug: Path<String>
     let mut tx = context.db.begin().await?;
     let old = store::find_by_slug(&mut tx, &slug).await?.ok_or_else(|| Problem::not_found("survey"))?;
     let mut whole = serde_json::to_value(Draft::from(&old)).map_err(|error| Problem::internal(&error))?;
-    merge(&mut whole, body.value);
+    body::merge(&mut whole, body.value);
     let draft: Draft = body::read(whole.to_string().as_bytes())?;
     let mut new = draft.into_survey(old.id, old.created_at)?;
     new.archived_at = old.archived_at;
@@ -110,48 +110,4 @@ pub(crate) async fn archive(_: Writer, context: Data<Context>, slug: Path<String
     store::update(&mut tx, &survey).await?;
     tx.commit().await?;
     Ok(Json(SurveyBody::from(&survey)))
-}
-
-/// RFC 7396: an object is merged member by member, null removes, anything else replaces.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
-    }
-    let Value::Object(target) = target else { return };
-    for (key, value) in patch {
-        if value.is_null() {
-            target.remove(&key);
-        } else {
-            merge(target.entry(key).or_insert(Value::Null), value);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// The examples of RFC 7396, appendix A.
-    #[test]
-    fn merging_follows_the_examples_of_the_rfc() {
-        for (mut target, patch, result) in [
-            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
-            (json!({"a":"b"}), json!({"a":null}), json!({})),
-            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
-            (json!(["a", "b"]), json!(["c"]), json!(["c"])),
-            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
-        ] {
-            merge(&mut target, patch);
-            assert_eq!(target, result);
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::problem::{FieldError, Kind, Problem};
 
@@ -71,11 +72,31 @@ fn explain(path: &str, error: &serde_json::Error) -> Problem {
     Problem::fields(vec![FieldError { field, message: message.to_owned() }])
 }
 
+/// RFC 7396: an object is merged member by member, null removes, anything else replaces.
+pub fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(&key);
+        } else {
+            merge(target.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::ResponseError;
     use actix_web::body::MessageBody;
     use serde::Deserialize;
+    use serde_json::json;
 
     use super::*;
 
@@ -120,5 +141,23 @@ mod tests {
         assert_eq!(status, 400);
         assert_eq!(problem["detail"], "The body is not valid JSON at line 1, column 9.");
         assert_eq!(answer(r#"{"inner":{"days":1}} x"#).0, 400);
+    }
+
+    /// The examples of RFC 7396, appendix A.
+    #[test]
+    fn merging_follows_the_examples_of_the_rfc() {
+        for (mut target, patch, result) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!(["a", "b"]), json!(["c"]), json!(["c"])),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ] {
+            merge(&mut target, patch);
+            assert_eq!(target, result);
+        }
     }
 }

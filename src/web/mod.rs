@@ -25,6 +25,8 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::keyring::Keyring;
+use crate::net::client::Client;
+use crate::net::documents::Documents;
 use crate::random::Random;
 
 pub use problem::Problem;
@@ -44,6 +46,10 @@ pub struct Context {
     pub random: Random,
     /// The master secrets.
     pub keyring: Keyring,
+    /// Outgoing requests.
+    pub http: Client,
+    /// Documents of other servers, kept in memory.
+    pub documents: Documents,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     /// Rate limits.

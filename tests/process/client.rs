@@ -16,6 +16,7 @@ pub struct Caller {
 
 impl Caller {
     pub fn new(service: &Service) -> Self {
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         Self { http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(), url: service.url.clone() }
     }
 

@@ -16,6 +16,9 @@ pub const KEY: &str = "test-root-key-of-at-least-32-characters";
 /// Where the clock stands at first.
 pub const NOW: &str = "2026-01-15T10:30:00.000Z";
 
+/// The settings of a story that says nothing more.
+pub const USUAL: &[(&str, &str)] = &[];
+
 /// A database engine to run a test on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
@@ -23,10 +26,10 @@ pub enum On {
     Postgres,
 }
 
-/// Makes two tests of each function, one on each engine: `name::sqlite` and `name::postgres`.
+/// Makes two tests of each function, one on each engine: `name::sqlite` and `name::postgres`. Settings stand behind the type: `app: TestApp = OPENED`.
 #[macro_export]
 macro_rules! on_both_engines {
-    ($($(#[$meta:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => {$(
+    ($($(#[$meta:meta])* async fn $name:ident($app:ident: TestApp $(= $settings:expr)?) $body:block)+) => {$(
         $(#[$meta])*
         mod $name {
             use super::*;
@@ -35,12 +38,12 @@ macro_rules! on_both_engines {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                story(TestApp::start($crate::common::On::Sqlite).await).await;
+                story(TestApp::start_with($crate::common::On::Sqlite, &[$crate::common::USUAL $(, $settings)?].concat()).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                story(TestApp::start($crate::common::On::Postgres).await).await;
+                story(TestApp::start_with($crate::common::On::Postgres, &[$crate::common::USUAL $(, $settings)?].concat()).await).await;
             }
         }
     )+};
@@ -91,6 +94,7 @@ impl TestApp {
             threads: Some(1),
         };
         let app = App::start(&config, parts).await.unwrap();
+        trust_ring();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url: format!("http://{}", app.address), app, clock, mails, database_url, http, _folder: folder }
     }
@@ -195,6 +199,11 @@ impl TestApp {
             sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
         }
     }
+}
+
+/// Clients of tests speak TLS with ring too, which the library does not do by itself.
+fn trust_ring() {
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Where the form of a link's page is sent: the link without its score.

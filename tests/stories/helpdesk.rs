@@ -18,7 +18,7 @@ const STORED: &str =
     FROM interaction LEFT JOIN customer ON customer.id = interaction.customer_id";
 
 /// Delivers a sample as it was captured: its head and its bytes.
-async fn deliver(app: &TestApp, hook: &Hook, name: &str) -> (StatusCode, Value) {
+pub async fn deliver(app: &TestApp, hook: &Hook, name: &str) -> (StatusCode, Value) {
     let read = |kind: &str| std::fs::read_to_string(format!("tests/helpdesk/{name}.{kind}")).unwrap();
     let head = read("headers.txt");
     let headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
@@ -31,12 +31,12 @@ async fn deliver(app: &TestApp, hook: &Hook, name: &str) -> (StatusCode, Value) 
 }
 
 /// What the sample must become, with its instants as instants.
-fn expected(name: &str) -> Value {
+pub fn expected(name: &str) -> Value {
     let all: Value = serde_json::from_str(&std::fs::read_to_string("tests/helpdesk/expected.json").unwrap()).unwrap();
     all[name].clone()
 }
 
-async fn assert_stored(app: &TestApp, survey: &str, expected: &Value) {
+pub async fn assert_stored(app: &TestApp, survey: &str, expected: &Value) {
     let row = app.row(format!("{STORED} WHERE interaction.survey_id = (SELECT id FROM survey WHERE slug = '{survey}')").leak()).await;
     let text = |column: usize| row[column].clone().map_or(Value::Null, Value::String);
     let json = |column: usize| -> Value { serde_json::from_str(row[column].as_deref().unwrap()).unwrap() };

@@ -57,7 +57,7 @@ on_both_engines! {
         let good = json!({"name": "Desk", "kind": "standard", "survey": "support"});
         for (field, value) in [
             ("name", json!(" ")), ("name", json!("a\nb")), ("kind", json!("pigeon")), ("survey", json!("none")),
-            ("secret", json!("short")), ("secret", json!("whsec_*not base64*")), ("options", json!({})),
+            ("secret", json!("short")), ("secret", json!("whsec_*not base64*")), ("option", json!({})),
         ] {
             let mut draft = good.clone();
             draft[field] = value;

@@ -1,6 +1,7 @@
 //! The store of surveys, sources and keys keeps its word on both engines, column by column.
 
 use nabz::clock::Timestamp;
+use nabz::intake::options::Options;
 use nabz::intake::store::{self as sources, Arrival};
 use nabz::intake::{Reception, Source, SourceId, SourceKind};
 use nabz::survey::draft::Draft;
@@ -49,6 +50,8 @@ fn source(number: u128, survey: SurveyId) -> Source {
         name: "میز".to_owned(),
         kind: SourceKind::Zendesk,
         sealed_secret: vec![0, 1, 255],
+        options: Options { api_url: Some("https://acme.zendesk.com".to_owned()), ..Options::default() },
+        sealed_token: (number % 2 == 1).then(|| vec![9, 0, 8]),
         created_at: at(3),
     }
 }
@@ -103,6 +106,9 @@ on_both_engines! {
         assert_eq!(shown(sources::list(&mut tx, SourceId::default(), 9).await.unwrap()), shown([&one, &second]));
         assert_eq!(shown(sources::list(&mut tx, one.id, 9).await.unwrap()), shown([&second]));
         assert_eq!(shown(sources::list(&mut tx, SourceId::default(), 1).await.unwrap()), shown([&one]));
+        let changed = Source { name: "New".to_owned(), sealed_secret: vec![7], options: Options::default(), sealed_token: None, ..one.clone() };
+        sources::update(&mut tx, &changed).await.unwrap();
+        assert_eq!(shown(sources::list(&mut tx, SourceId::default(), 9).await.unwrap()), shown([&changed, &second]));
         assert!(sources::delete(&mut tx, one.id, at(7)).await.unwrap());
         assert!(!sources::delete(&mut tx, one.id, at(8)).await.unwrap());
         assert!(!sources::delete(&mut tx, SourceId::default(), at(8)).await.unwrap());

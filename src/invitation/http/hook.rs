@@ -10,7 +10,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Desk;
+use crate::intake::jwt::{self, Key};
 use crate::intake::store::Arrival;
+use crate::intake::verify::Refusal;
 use crate::intake::{self, Delivery, Event, Reception, SECRET_PURPOSE, Source, SourceId, reading};
 use crate::invitation::answer::HookAnswer;
 use crate::invitation::clerk::{self, Errand, NotStored, Origin, Step};
@@ -50,15 +52,17 @@ pub(crate) async fn hook(request: HttpRequest, desk: Data<Desk>, path: Path<Hook
     let url = format!("{}{address}", context.public_url);
     let code = code(request.query_string());
     let carried: Vec<&str> = code.as_deref().into_iter().chain(path.secret.as_deref()).collect();
+    let (now, options) = (context.clock.now(), &source.options);
     let delivery =
-        Delivery { secret: secret.expose_secret(), headers: &headers, url: &url, carried: &carried, body: &body, now: context.clock.now() };
+        Delivery { secret: secret.expose_secret(), headers: &headers, url: &url, carried: &carried, body: &body, now, options, keys: &[] };
     if let Some(challenge) = source.kind.challenge(&delivery) {
         return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(challenge));
     }
-    let proof = match source.kind.verify(&delivery) {
+    let keys = keys(context, &source, &delivery).await?;
+    let proof = match source.kind.verify(&Delivery { keys: &keys, ..delivery }) {
         Ok(proof) => proof,
         Err(_) if source.kind.is_test(&delivery) => return Ok(HttpResponse::Ok().json(HookAnswer::ignored("test"))),
-        Err(refusal) => return Err(Problem::new(Kind::Unauthorized).detail(format!("Not accepted: {refusal}."))),
+        Err(refusal) => return Err(not_accepted(&refusal)),
     };
     let is_form = headers("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let read = match read(&source, &body, is_form) {
@@ -105,6 +109,22 @@ fn open_secret(context: &Context, source: &Source) -> Result<SecretString, Probl
     secret
         .map(SecretString::from)
         .ok_or_else(|| Problem::internal(&"the secret of a source was sealed with a master secret that is not in force"))
+}
+
+fn not_accepted(refusal: &Refusal) -> Problem {
+    Problem::new(Kind::Unauthorized).detail(format!("Not accepted: {refusal}."))
+}
+
+/// The keys that a system signs with, where it does not sign with the secret. Where they cannot be had, nothing is known of the delivery.
+async fn keys(context: &Context, source: &Source, delivery: &Delivery<'_>) -> Result<Vec<Key>, Problem> {
+    let Some((key, url)) = source.kind.key_of(delivery).map_err(|refusal| not_accepted(&refusal))? else {
+        return Ok(Vec::new());
+    };
+    let holds_key = |keys: &Vec<Key>| key.is_none() || keys.iter().any(|other| other.id == key);
+    let found = context.documents.find((&context.http, delivery.now), &url, jwt::keys, holds_key).await;
+    found.map_err(|_| {
+        Problem::unavailable().detail("The keys of the sender cannot be fetched right now, so nothing was decided about this delivery.")
+    })
 }
 
 fn read(source: &Source, body: &[u8], is_form: bool) -> Result<(Vec<Event>, bool), reading::Unreadable> {

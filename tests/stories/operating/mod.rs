@@ -155,7 +155,7 @@ async fn a_wrong_method_is_told_which_are_right() {
         (Method::GET, "/s/abc/touch", "POST"),
         (Method::GET, "/api/v1/surveys/support/archive", "POST"),
         (Method::POST, "/healthz", "GET, HEAD"),
-        (Method::OPTIONS, "/api/v1/sources/1", "GET, HEAD, DELETE"),
+        (Method::OPTIONS, "/api/v1/sources/1", "GET, HEAD, PATCH, DELETE"),
     ] {
         let response = app.api(method.clone(), path).send().await.unwrap();
         assert_eq!(header(&response, "allow"), allowed, "{method} {path}");
