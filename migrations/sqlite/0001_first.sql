@@ -53,6 +53,7 @@ CREATE TABLE customer (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX customer_ref ON customer (ref);
 
 CREATE TABLE suppression (
     identity TEXT NOT NULL PRIMARY KEY,
@@ -93,6 +94,8 @@ CREATE TABLE interaction (
     UNIQUE (survey_id, closure_key)
 ) STRICT;
 CREATE INDEX interaction_ticket ON interaction (ticket_id, survey_id);
+CREATE INDEX interaction_customer ON interaction (customer_id, id);
+CREATE INDEX interaction_survey ON interaction (survey_id, id);
 
 -- What arrived at a source and became of it; the body is kept only where it could not be read.
 CREATE TABLE source_event (
@@ -125,6 +128,16 @@ CREATE TABLE invitation (
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX invitation_customer ON invitation (customer_id, created_at);
+
+-- What became of an invitation where no column tells: rare events only.
+CREATE TABLE invitation_event (
+    id BLOB NOT NULL PRIMARY KEY,
+    invitation_id BLOB NOT NULL REFERENCES invitation (id),
+    event TEXT NOT NULL,
+    detail TEXT,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX invitation_event_order ON invitation_event (invitation_id, created_at);
 
 -- Survey and interaction are those of the invitation, which is locked while a response is stored; checking them again costs PostgreSQL
 -- about as much as storing the row.

@@ -237,7 +237,7 @@ pub async fn take_in(tx: &mut Tx, context: &Context, links: &Links, errands: &[&
     // What was decided before a ticket was opened again is taken back by that, and nothing that comes after.
     for run in steps.chunk_by(|(_, a), (_, b)| !a.is_reopening() && !b.is_reopening()) {
         if let [(errand, Step::Reopened { ticket })] = run {
-            results.push(StepResult::Reopened(receive::withdraw(tx, &errand.survey, ticket, context.clock.now()).await?));
+            results.push(StepResult::Reopened(receive::withdraw(tx, context, &errand.survey, ticket).await?));
             continue;
         }
         let arrivals: Vec<(&Survey, &Received)> =

@@ -4,9 +4,11 @@ pub mod answer;
 pub mod clerk;
 pub mod facts;
 pub mod http;
+pub mod list;
 pub mod policy;
 pub mod receive;
 pub mod store;
+pub mod timeline;
 pub mod timing;
 
 use crate::clock::Timestamp;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
 
 mod common;
+mod decided;
 mod events;
 mod given_elsewhere;
 mod happiness;

@@ -12,7 +12,7 @@ use crate::statement::Statement;
 use crate::tokens::parameters;
 
 /// Tables that grow with every ticket, mail and vote.
-const GROWING: [&str; 7] = ["customer", "interaction", "invitation", "response", "outbox", "source_event", "idempotency"];
+const GROWING: [&str; 8] = ["customer", "interaction", "invitation", "invitation_event", "response", "outbox", "source_event", "idempotency"];
 
 /// Statements that may read a whole table, and why.
 const MAY_SCAN: &[(&str, &str)] = &[
@@ -27,6 +27,7 @@ const ROWS: &str = "SET session_replication_role = replica;
         SELECT md5('i' || i)::uuid, md5('s')::uuid, i, md5('c' || i)::uuid, i, '{}', '{}', '[]', 'invited', '', i FROM generate_series(1, 5000) i;
     INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, expires_at, created_at)
         SELECT md5('v' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('c' || i)::uuid, 'csat', 'sent', i, i FROM generate_series(1, 5000) i;
+    INSERT INTO invitation_event (id, invitation_id, event, created_at) SELECT md5('x' || i)::uuid, md5('v' || i)::uuid, 'resent', i FROM generate_series(1, 5000) i;
     INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, consent, locale, via, status, published, day, version_count, first_answered_at, answered_at)
         SELECT md5('r' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('v' || i)::uuid, 1, 1, true, 'en', 'page', 'new', false, 1, 1, i, i FROM generate_series(1, 5000) i;
     INSERT INTO outbox (id, kind, subject_id, state, due_at, attempt_count, created_at)

@@ -1,6 +1,7 @@
 //! Interactions and hooks over HTTP: everything that can lead to an invitation, answered with the decision after the commit.
 
 pub mod hook;
+pub mod list;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

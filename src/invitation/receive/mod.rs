@@ -9,6 +9,7 @@ use super::facts::store::{Asked, ClosureKey};
 use super::facts::{self, Fresh, Known};
 use super::policy::Decision;
 use super::store::Decided;
+use super::timeline::{self, Event};
 use super::{InteractionId, Invitation, InvitationId, MAIL, State};
 use crate::clock::Timestamp;
 use crate::db::{Error, Result, Tx};
@@ -256,11 +257,13 @@ pub async fn count_sent(tx: &mut Tx, survey: &Survey, id: InvitationId, now: Tim
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn withdraw(tx: &mut Tx, survey: &Survey, ticket: &str, now: Timestamp) -> Result<Vec<InvitationId>> {
+pub async fn withdraw(tx: &mut Tx, context: &Context, survey: &Survey, ticket: &str) -> Result<Vec<InvitationId>> {
+    let now = context.clock.now();
+    let why = "the ticket was opened again";
     let open = super::store::list_open(tx, survey.id, ticket, now).await?;
     for id in &open {
-        super::store::close(tx, *id, State::Withdrawn).await?;
-        outbox::store::cancel(tx, id.0, "the ticket was opened again", now).await?;
+        timeline::close(tx, context, *id, (State::Withdrawn, Event::Withdrawn, why)).await?;
+        outbox::store::cancel(tx, id.0, why, now).await?;
     }
     Ok(open)
 }
