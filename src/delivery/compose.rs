@@ -21,6 +21,8 @@ pub struct InvitationMail<'a> {
     pub id: &'a str,
     /// The instant in the Date header.
     pub date: Timestamp,
+    /// Whether it reminds of a mail that was sent before.
+    pub is_reminder: bool,
     /// What is asked.
     pub survey: &'a Survey,
     /// The customer's language.
@@ -63,9 +65,11 @@ pub fn compose(invitation: &InvitationMail<'_>) -> Mail {
     let mut from = invitation.from.clone();
     from.name = from.name.or_else(|| company.clone());
     let subject_words = plain(invitation.locale);
-    let subject = match &company {
-        Some(company) => subject_words.mail_subject(company),
-        None => subject_words.mail_subject_unnamed(),
+    let subject = match (&company, invitation.is_reminder) {
+        (Some(company), false) => subject_words.mail_subject(company),
+        (None, false) => subject_words.mail_subject_unnamed(),
+        (Some(company), true) => subject_words.reminder_subject(company),
+        (None, true) => subject_words.reminder_subject_unnamed(),
     };
     Mail {
         id: invitation.id.to_owned(),
@@ -103,7 +107,13 @@ impl<'a> Words<'a> {
                 None => messages.mail_greeting_unnamed(),
             }
             .into_owned(),
-            lead: if about_a_ticket { messages.mail_closed() } else { messages.mail_invite() }.into_owned(),
+            lead: match (about_a_ticket, invitation.is_reminder) {
+                (true, false) => messages.mail_closed(),
+                (false, false) => messages.mail_invite(),
+                (true, true) => messages.reminder_closed(),
+                (false, true) => messages.reminder_invite(),
+            }
+            .into_owned(),
             reference: reference.into_iter().flatten().collect(),
             why: match company(invitation.survey) {
                 Some(company) => messages.mail_why(&company),
@@ -177,6 +187,7 @@ mod tests {
         InvitationMail {
             id: "0198c0de-0000-7000-8000-000000000001",
             date: Timestamp::parse("2026-11-20T08:30:00Z").unwrap(),
+            is_reminder: false,
             survey,
             locale,
             from,
@@ -225,6 +236,25 @@ mod tests {
                     part.split(&format!("{LINK}/")).skip(1).map(|rest| rest.split(['"', '\n']).next().unwrap().parse().unwrap()).collect();
                 assert_eq!(scores, metric.points().collect::<Vec<u8>>(), "{metric} {locale}");
                 assert!(part.contains(STOP));
+            }
+        }
+    }
+
+    #[test]
+    fn a_reminder_says_so_in_its_own_words_and_has_the_links_of_the_first_mail() {
+        for locale in Locale::ALL {
+            for (company, ticket) in [(None, None), (Some(company(*locale)), Some("48213"))] {
+                let (survey, from) = (survey(Metric::Csat, company), from());
+                let first = InvitationMail { ticket_id: ticket, ticket_subject: None, ..invitation(&survey, &from, *locale) };
+                let reminder = compose(&InvitationMail { is_reminder: true, ..first.clone() });
+                let first = compose(&first);
+                assert_ne!(reminder.subject, first.subject);
+                let (differing, same): (Vec<_>, Vec<_>) =
+                    reminder.text.lines().zip(first.text.lines()).partition(|(one, other)| one != other);
+                assert_eq!(differing.len(), 1, "only the lead: {differing:?}");
+                assert!(same.iter().any(|(line, _)| line.ends_with(&format!("{LINK}/5"))));
+                let lead = differing.first().map(|(lead, _)| lead.trim_start_matches('\u{200f}')).unwrap();
+                assert!(reminder.html.contains(lead) && reminder.html.contains(STOP), "{lead}");
             }
         }
     }

@@ -6,4 +6,5 @@ pub mod mail;
 mod mail_page;
 pub mod store;
 pub mod transport;
+pub mod verdict;
 pub mod worker;

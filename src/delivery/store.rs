@@ -16,6 +16,8 @@ pub struct Letter {
     pub state: State,
     /// Until when it can be answered.
     pub expires_at: Timestamp,
+    /// When its message was accepted.
+    pub sent_at: Option<Timestamp>,
     /// When it was decided: the date of the mail, the same at every attempt.
     pub created_at: Timestamp,
     /// The customer's language, where it is one of ours.
@@ -39,7 +41,7 @@ pub struct Letter {
 pub async fn find_letter(session: &mut impl Session, id: InvitationId) -> Result<Option<Letter>> {
     on_engine!(session, |conn| {
         sqlx::query_as(
-            "SELECT invitation.survey_id, invitation.state, invitation.expires_at, invitation.created_at, invitation.locale, customer.email, customer.name,
+            "SELECT invitation.survey_id, invitation.state, invitation.expires_at, invitation.sent_at, invitation.created_at, invitation.locale, customer.email, customer.name,
                  interaction.ticket, interaction.agent,
                  EXISTS (SELECT 1 FROM suppression WHERE suppression.identity = customer.identity) AS is_suppressed
              FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN customer ON customer.id = invitation.customer_id

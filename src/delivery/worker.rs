@@ -10,12 +10,14 @@ use super::compose::{InvitationMail, compose};
 use super::mail::{Mail, Mailbox};
 use super::store::{self, Letter};
 use super::transport::Transport;
+use super::verdict::{Verdict, judge};
 use crate::clock::Timestamp;
-use crate::db::{self, changes::Change};
-use crate::invitation::{self, InvitationId, State, receive};
+use crate::db::{self, Tx, changes::Change};
+use crate::invitation::timeline::{self, Event};
+use crate::invitation::{self, InvitationId, Occasion, State, receive, timing};
 use crate::link::{Links, Purpose};
 use crate::net::smtp::SendError;
-use crate::outbox::{self, Claimed, Settlement, backoff, store::Lease};
+use crate::outbox::{self, Claimed, Job, OutboxId, Settlement, backoff, store::Lease};
 use crate::survey::{Survey, Surveys};
 use crate::web::Context;
 
@@ -47,9 +49,25 @@ pub struct Courier {
 
 /// What to do about a claimed message.
 enum Task {
-    Send(Box<Mail>, Arc<Survey>),
-    /// Not to be sent; the invitation moves to a state, where it has to.
-    Drop(Settlement, Option<State>),
+    Send(Box<Mail>, Sending),
+    /// Not to be sent, at least not now.
+    Leave(Settlement),
+    /// Not to be sent ever; where no message has left so far, the invitation is taken back.
+    TakeBack(String),
+}
+
+/// What settling a message means for its invitation.
+enum Meaning {
+    Nothing,
+    TakenBack,
+    Tried(Sending),
+}
+
+/// What a message that was sent is about.
+struct Sending {
+    occasion: Occasion,
+    survey: Arc<Survey>,
+    expires_at: Timestamp,
 }
 
 impl Courier {
@@ -116,56 +134,54 @@ impl Courier {
     }
 
     async fn deliver(&self, message: &Claimed) -> db::Result<()> {
-        let (settlement, moved, survey) = match self.task(message).await? {
-            Task::Drop(settlement, moved) => (settlement, moved, None),
-            Task::Send(mail, survey) => {
-                let settlement = self.settlement(message, self.transport.send(&mail).await);
-                let moved = matches!(settlement, Settlement::Failed(_)).then_some(State::Failed);
-                (settlement, moved, Some(survey))
-            }
+        let (settlement, meaning) = match self.task(message).await? {
+            Task::Leave(settlement) => (settlement, Meaning::Nothing),
+            Task::TakeBack(why) => (Settlement::Cancelled(why), Meaning::TakenBack),
+            Task::Send(mail, sending) => (self.settlement(message, self.transport.send(&mail).await), Meaning::Tried(sending)),
         };
-        self.settle(message, &settlement, (moved, survey)).await
+        self.settle(message, &settlement, meaning).await
     }
 
     /// What to do about a message, by what is stored now: a customer may have unsubscribed since it was enqueued.
     async fn task(&self, message: &Claimed) -> db::Result<Task> {
-        if message.kind != invitation::MAIL {
-            return Ok(Task::Drop(Settlement::Failed(format!("nobody sends messages of the kind {}", message.kind)), None));
-        }
-        let id = InvitationId(message.subject_id);
-        let cancel = |reason: &str, state| Ok(Task::Drop(Settlement::Cancelled(reason.to_owned()), state));
-        let Some(letter) = store::find_letter(&mut self.context.db.read().await?, id).await? else {
-            return cancel("there is no such invitation", None);
+        let Ok(occasion) = message.kind.parse::<Occasion>() else {
+            return Ok(Task::Leave(Settlement::Failed(format!("nobody sends messages of the kind {}", message.kind))));
+        };
+        let cancel = |reason: &str| Ok(Task::Leave(Settlement::Cancelled(reason.to_owned())));
+        let Some(letter) = store::find_letter(&mut self.context.db.read().await?, InvitationId(message.subject_id)).await? else {
+            return cancel("there is no such invitation");
         };
         let Some(survey) = self.surveys.find(letter.survey_id.0).await? else {
-            return cancel("there is no such survey", None);
+            return cancel("there is no such survey");
         };
-        if letter.is_suppressed {
-            return cancel("the customer wants no mail", Some(State::Withdrawn));
+        match judge(occasion, &letter, &survey, self.context.clock.now()) {
+            Verdict::Leave => {}
+            Verdict::Wait(until, why) => return Ok(Task::Leave(Settlement::Later(until, why.to_owned()))),
+            Verdict::Over(why) => return cancel(&why),
+            Verdict::Drop(why) => return Ok(Task::TakeBack(why)),
         }
-        if survey.archived_at.is_some() {
-            return cancel("the survey is archived", Some(State::Withdrawn));
-        }
-        match letter.state.at(self.context.clock.now(), letter.expires_at) {
-            State::Scheduled => {}
-            state => return cancel(&format!("the invitation is {state}"), None),
-        }
-        let Some(email) = &letter.email else {
-            return cancel("the customer's address was erased", Some(State::Withdrawn));
-        };
-        let mail = self.compose(id, &letter, &survey, email);
-        Ok(Task::Send(Box::new(mail), survey))
+        let mail = self.compose(message, occasion, &letter, &survey);
+        Ok(Task::Send(Box::new(mail), Sending { occasion, survey, expires_at: letter.expires_at }))
     }
 
-    fn compose(&self, id: InvitationId, letter: &Letter, survey: &Survey, to: &str) -> Mail {
+    /// Composes a message. Its id and its date are the same at every attempt.
+    fn compose(&self, message: &Claimed, occasion: Occasion, letter: &Letter, survey: &Survey) -> Mail {
+        let id = InvitationId(message.subject_id);
+        let reminded_at = || timing::reminded_at(&survey.policy, survey.timezone, (letter.sent_at?, letter.expires_at));
+        let (mail_id, date) = match occasion {
+            Occasion::First => (id.to_string(), letter.created_at),
+            Occasion::Reminder => (format!("{id}-reminder"), reminded_at().unwrap_or(letter.created_at)),
+            Occasion::Resend => (message.id.to_string(), message.created_at),
+        };
         compose(&InvitationMail {
-            id: &id.to_string(),
-            date: letter.created_at,
+            id: &mail_id,
+            date,
+            is_reminder: occasion == Occasion::Reminder,
             survey,
             locale: letter.locale.unwrap_or(survey.locale),
             from: &self.from,
             reply_to: self.reply_to.as_ref(),
-            to,
+            to: letter.email.as_deref().unwrap_or_default(),
             customer_name: letter.name.as_deref(),
             ticket_id: letter.ticket.0.id.as_deref(),
             ticket_subject: letter.ticket.0.subject.as_deref(),
@@ -190,25 +206,17 @@ impl Courier {
         }
     }
 
-    /// Settles the message and moves and counts its invitation in one transaction.
-    async fn settle(
-        &self,
-        message: &Claimed,
-        settlement: &Settlement,
-        (moved, survey): (Option<State>, Option<Arc<Survey>>),
-    ) -> db::Result<()> {
+    /// Settles the message, with what it means for its invitation in the same transaction.
+    async fn settle(&self, message: &Claimed, settlement: &Settlement, meaning: Meaning) -> db::Result<()> {
         let now = self.context.clock.now();
         let id = InvitationId(message.subject_id);
         let mut tx = self.context.db.begin().await?;
         let is_ours = outbox::store::settle(&mut tx, message, settlement, now).await?;
-        match (settlement, survey) {
+        match (settlement, meaning) {
             // Accepted is accepted, whoever has the lease by now.
-            (Settlement::Sent, Some(survey)) => receive::count_sent(&mut tx, &survey, id, now).await?,
-            _ if is_ours => {
-                if let Some(state) = moved {
-                    invitation::store::close(&mut tx, id, state).await?;
-                }
-            }
+            (Settlement::Sent, Meaning::Tried(sending)) => self.accepted(&mut tx, id, &sending, is_ours).await?,
+            (Settlement::Failed(why), Meaning::Tried(_)) if is_ours => self.failed(&mut tx, id, why).await?,
+            (Settlement::Cancelled(why), Meaning::TakenBack) if is_ours => self.taken_back(&mut tx, id, why).await?,
             _ => {}
         }
         tx.commit().await?;
@@ -216,10 +224,51 @@ impl Courier {
         Ok(())
     }
 
+    /// Counts an invitation whose first message was accepted, and enqueues its one reminder; notes any other message.
+    async fn accepted(&self, tx: &mut Tx, id: InvitationId, sending: &Sending, is_ours: bool) -> db::Result<()> {
+        let now = self.context.clock.now();
+        let Sending { occasion, survey, expires_at } = sending;
+        let event = match occasion {
+            Occasion::First => None,
+            Occasion::Reminder => Some(Event::Reminded),
+            Occasion::Resend => Some(Event::Resent),
+        };
+        if let Some(event) = event.filter(|_| is_ours) {
+            timeline::note(tx, &self.context, id, (event, None)).await?;
+        }
+        if *occasion != Occasion::Reminder && receive::count_sent(tx, survey, id, now).await? {
+            let reminded_at = timing::reminded_at(&survey.policy, survey.timezone, (now, *expires_at));
+            if let Some(due_at) = reminded_at {
+                let job = Job { kind: Occasion::Reminder.as_str(), subject: id.0 };
+                outbox::store::enqueue(tx, OutboxId(self.context.random.uuid(now)), job, now, due_at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What never left is taken back; who has a link keeps it.
+    async fn taken_back(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
+        if timeline::store::is_scheduled(tx, id).await? {
+            timeline::close(tx, &self.context, id, (State::Withdrawn, Event::Withdrawn, why)).await?;
+        }
+        Ok(())
+    }
+
+    /// An invitation whose first message fails has failed; one that has left before has not.
+    async fn failed(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
+        if timeline::store::is_scheduled(tx, id).await? {
+            timeline::close(tx, &self.context, id, (State::Failed, Event::Failed, why)).await?;
+        } else {
+            timeline::note(tx, &self.context, id, (Event::Failed, Some(why))).await?;
+        }
+        Ok(())
+    }
+
     fn report(&self, message: &Claimed, settlement: &Settlement, now: Timestamp) {
         let (outcome, reason) = match settlement {
             Settlement::Sent => ("sent", ""),
             Settlement::Retry(_, reason) => ("retry", reason.as_str()),
+            Settlement::Later(_, reason) => ("later", reason.as_str()),
             Settlement::Failed(reason) => ("failed", reason.as_str()),
             Settlement::Cancelled(reason) => ("cancelled", reason.as_str()),
         };

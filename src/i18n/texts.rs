@@ -121,6 +121,11 @@ texts! {
     mail_why(company: text); mail_why_unnamed();
     mail_unsubscribe();
 
+    // --- the reminder: what differs from the first mail ---
+    reminder_subject(company: text); reminder_subject_unnamed();
+    reminder_closed();
+    reminder_invite();
+
     // --- the happiness report ---
     happiness_eyebrow();
     happiness_title(title: text);

@@ -7,6 +7,7 @@ pub mod http;
 pub mod list;
 pub mod policy;
 pub mod receive;
+pub mod resend;
 pub mod store;
 pub mod timeline;
 pub mod timing;
@@ -32,7 +33,19 @@ id! {
 }
 
 /// The kind of message in the outbox that carries an invitation by mail; its subject is the invitation.
-pub const MAIL: &str = "invitation_mail";
+pub const MAIL: &str = Occasion::First.as_str();
+
+text_enum! {
+    /// The kinds of message in the outbox whose subject is an invitation.
+    pub enum Occasion {
+        /// The first.
+        First = "invitation_mail",
+        /// The reminder.
+        Reminder = "invitation_reminder",
+        /// Once more, because somebody asked for it.
+        Resend = "invitation_resend",
+    }
+}
 
 text_enum! {
     /// What has become of an invitation.

@@ -49,6 +49,8 @@ pub struct Claimed {
     pub attempt_count: i32,
     /// Proof of the lease.
     pub lease_token: Uuid,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
 }
 
 /// How an attempt ended.
@@ -58,6 +60,8 @@ pub enum Settlement {
     Sent,
     /// Failed for now; to be tried again at this instant.
     Retry(Timestamp, String),
+    /// Not the time for it; to be looked at again at this instant. That was no attempt.
+    Later(Timestamp, String),
     /// Given up, with the reason.
     Failed(String),
     /// No longer wanted, with the reason.

@@ -59,11 +59,11 @@ pub async fn enqueue(tx: &mut Tx, id: OutboxId, job: Job, now: Timestamp, due_at
 
 const CLAIM_SQLITE: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
     WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $4)
-    RETURNING id, kind, subject_id, attempt_count, lease_token";
+    RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
 
 const CLAIM_POSTGRES: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
     WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
-    RETURNING id, kind, subject_id, attempt_count, lease_token";
+    RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
 
 /// A lease over messages: until when, and the proof of it.
 #[derive(Debug, Clone, Copy)]
@@ -90,14 +90,16 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, limit: i64) -> Res
 pub async fn settle(tx: &mut Tx, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> Result<bool> {
     let (state, due_at, error) = match settlement {
         Settlement::Sent => (State::Sent, None, None),
-        Settlement::Retry(at, reason) => (State::Waiting, Some(*at), Some(reason)),
+        Settlement::Retry(at, reason) | Settlement::Later(at, reason) => (State::Waiting, Some(*at), Some(reason)),
         Settlement::Failed(reason) => (State::Failed, None, Some(reason)),
         Settlement::Cancelled(reason) => (State::Cancelled, None, Some(reason)),
     };
     let settled_at = due_at.is_none().then_some(now);
+    let uncounted = i32::from(matches!(settlement, Settlement::Later(..)));
     let settled = on_engine!(tx, |conn| {
         sqlx::query(
-            "UPDATE outbox SET state = $3, due_at = COALESCE($4, due_at), last_error = $5, settled_at = $6, lease_token = NULL
+            "UPDATE outbox SET state = $3, due_at = COALESCE($4, due_at), last_error = $5, settled_at = $6, lease_token = NULL,
+                 attempt_count = attempt_count - $7
              WHERE id = $1 AND lease_token = $2 AND state = 'waiting'",
         )
         .bind(claimed.id)
@@ -106,6 +108,7 @@ pub async fn settle(tx: &mut Tx, claimed: &Claimed, settlement: &Settlement, now
         .bind(due_at)
         .bind(error)
         .bind(settled_at)
+        .bind(uncounted)
         .execute(conn)
         .await?
         .rows_affected()

@@ -94,6 +94,9 @@ pub(crate) async fn change(_: Writer, context: Data<Context>, slug: Path<String>
         return Err(Problem::new(Kind::Conflict).detail("metric, scale and timezone cannot change once somebody has answered."));
     }
     store::update(&mut tx, &new).await?;
+    if old.policy.paused && !new.policy.paused {
+        store::release(&mut tx, old.id, new.updated_at).await?;
+    }
     tx.commit().await?;
     Ok(Json(SurveyBody::from(&new)))
 }

@@ -112,6 +112,9 @@ impl WeekStart {
     }
 }
 
+/// Why a message of a paused survey does not leave.
+pub const PAUSED: &str = "the survey is paused";
+
 /// Whom to ask, and when not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

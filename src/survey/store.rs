@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::{Brand, Channel, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
+use super::{Brand, Channel, Display, PAUSED, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 use crate::clock::Timestamp;
 use crate::db::cache::Kept;
 use crate::db::changes::Change;
@@ -168,6 +168,26 @@ pub async fn update(tx: &mut Tx, survey: &Survey) -> Result<()> {
         .await?;
     });
     tx.announce(Change::Survey(survey.id.0));
+    Ok(())
+}
+
+/// Makes the messages due that were held because a survey was paused.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn release(tx: &mut Tx, id: SurveyId, now: Timestamp) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query(
+            "UPDATE outbox SET due_at = $2 WHERE state = 'waiting' AND due_at > $2 AND lease_token IS NULL AND last_error = $3
+                 AND (SELECT survey_id FROM invitation WHERE invitation.id = outbox.subject_id) = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(PAUSED)
+        .execute(conn)
+        .await?;
+    });
+    tx.announce(Change::Outbox);
     Ok(())
 }
 

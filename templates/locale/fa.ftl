@@ -112,6 +112,12 @@ mail_why = این ایمیل را دریافت کرده‌اید چون با { $
 mail_why_unnamed = این ایمیل را دریافت کرده‌اید چون با ما در تماس بوده‌اید.
 mail_unsubscribe = توقف این ایمیل‌ها
 
+# --- the reminder: what differs from the first mail ---
+reminder_subject = یادآوری کوتاه: یک پرسش از طرف { $company }
+reminder_subject_unnamed = یادآوری کوتاه: یک پرسش از شما
+reminder_closed = چند روز پیش دربارهٔ درخواستتان از شما پرسیدیم. اگر فرصتی دارید، هنوز هم دوست داریم نظرتان را بدانیم. دیگر یادآوری نمی‌کنیم.
+reminder_invite = چند روز پیش یک پرسش از شما داشتیم. اگر فرصتی دارید، هنوز هم دوست داریم پاسختان را بدانیم. دیگر یادآوری نمی‌کنیم.
+
 # --- the happiness report ---
 happiness_eyebrow = گزارش رضایت
 happiness_title = { $title }: گزارش رضایت

@@ -24,7 +24,9 @@ pub async fn events(app: &TestApp, decided: &Value) -> Vec<(i64, String)> {
     let (status, interaction) = app.get(&format!("{PATH}/{}", decided["id"].as_str().unwrap())).await;
     assert_eq!(status, StatusCode::OK, "{interaction}");
     let start = Timestamp::parse(NOW).unwrap();
-    let entry = |entry: &Value| (Timestamp::parse(entry["at"].as_str().unwrap()).unwrap().since(start), entry["event"].as_str().unwrap().to_owned());
+    let entry = |entry: &Value| {
+        (Timestamp::parse(entry["at"].as_str().unwrap()).unwrap().since(start), entry["event"].as_str().unwrap().to_owned())
+    };
     interaction["timeline"].as_array().unwrap().iter().map(entry).collect()
 }
 

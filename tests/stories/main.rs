@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
 
+mod asking_again;
 mod common;
 mod decided;
 mod events;

@@ -12,7 +12,8 @@ use crate::statement::Statement;
 use crate::tokens::parameters;
 
 /// Tables that grow with every ticket, mail and vote.
-const GROWING: [&str; 8] = ["customer", "interaction", "invitation", "invitation_event", "response", "outbox", "source_event", "idempotency"];
+const GROWING: [&str; 8] =
+    ["customer", "interaction", "invitation", "invitation_event", "response", "outbox", "source_event", "idempotency"];
 
 /// Statements that may read a whole table, and why.
 const MAY_SCAN: &[(&str, &str)] = &[

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Desk;
 use crate::clock::Timestamp;
 use crate::db::{self, Session};
 use crate::intake::{Agent, Customer, SourceId, SourceKind, Ticket};
@@ -99,11 +100,8 @@ pub struct InteractionBody {
 /// List interactions with their decisions, the latest first
 #[utoipa::path(get, path = "/api/v1/interactions", tag = "Interactions", params(InteractionsQuery), security(("key" = [])),
     responses((status = 200, body = Page<InteractionBody>), (status = 404, description = "There is no such survey", body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub(crate) async fn index(
-    _: Reader,
-    (context, links): (Data<Context>, Data<Links>),
-    query: Query<InteractionsQuery>,
-) -> Result<Json<Page<InteractionBody>>, Problem> {
+pub(crate) async fn index(_: Reader, desk: Data<Desk>, query: Query<InteractionsQuery>) -> Result<Json<Page<InteractionBody>>, Problem> {
+    let context = &desk.context;
     let limit = limit(query.limit)?;
     let before = cursor(query.cursor.as_deref())?.unwrap_or(InteractionId(uuid::Uuid::max()));
     let mut read = context.db.read().await?;
@@ -112,25 +110,21 @@ pub(crate) async fn index(
         None => None,
     };
     let customers = match &query.customer {
-        Some(name) => Some(find_customers(&mut read, &context, name).await?),
+        Some(name) => Some(find_customers(&mut read, context, name).await?),
         None => None,
     };
     let filter = Filter { survey: survey.map(|survey| survey.id), ticket: query.ticket.clone(), customers, outcome: query.outcome };
     let ids = list::store::list_ids(&mut read, &filter, before, limit + 1).await?;
     let Page { items, next } = Page::of(ids, limit, |id| *id);
-    Ok(Json(Page { items: bodies(&mut read, (&context, &links), &items).await?, next }))
+    Ok(Json(Page { items: bodies(&mut read, (context, &desk.links), &items).await?, next }))
 }
 
 /// One interaction: the decision, why, and what became of it
 #[utoipa::path(get, path = "/api/v1/interactions/{id}", tag = "Interactions", params(("id" = InteractionId, Path)), security(("key" = [])),
     responses((status = 200, body = InteractionBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn show(
-    _: Reader,
-    (context, links): (Data<Context>, Data<Links>),
-    id: Path<InteractionId>,
-) -> Result<Json<InteractionBody>, Problem> {
-    let mut read = context.db.read().await?;
-    let found = bodies(&mut read, (&context, &links), &[*id]).await?.pop();
+pub(crate) async fn show(_: Reader, desk: Data<Desk>, id: Path<InteractionId>) -> Result<Json<InteractionBody>, Problem> {
+    let mut read = desk.context.db.read().await?;
+    let found = bodies(&mut read, (&desk.context, &desk.links), &[*id]).await?.pop();
     found.map(Json).ok_or_else(|| Problem::not_found("interaction"))
 }
 

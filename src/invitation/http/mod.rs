@@ -1,5 +1,6 @@
 //! Interactions and hooks over HTTP: everything that can lead to an invitation, answered with the decision after the commit.
 
+pub mod act;
 pub mod hook;
 pub mod list;
 

@@ -238,19 +238,21 @@ pub fn group(interaction: &Interaction, source: Option<SourceId>, locale: Locale
     }
 }
 
-/// Writes down that an invitation has reached its customer and counts it on that day, with its answer if there is one already.
+/// Writes down that an invitation has reached its customer and counts it on that day, with its answer if there is one already; false when
+/// that was done before.
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn count_sent(tx: &mut Tx, survey: &Survey, id: InvitationId, now: Timestamp) -> Result<()> {
+pub async fn count_sent(tx: &mut Tx, survey: &Survey, id: InvitationId, now: Timestamp) -> Result<bool> {
     let day = day_number(now.day_in(survey.timezone));
     let Some(cohort) = super::store::mark_sent(tx, id, now, day).await? else {
-        return Ok(());
+        return Ok(false);
     };
     let counts = Counts { delivered: 1, answered: i64::from(cohort.is_answered), ..Counts::default() };
     let mut changes = tally::Changes::default();
     changes.add((survey.id, day), (&cohort.group, &cohort.tags), &counts);
-    tally::store::add(tx, &changes).await
+    tally::store::add(tx, &changes).await?;
+    Ok(true)
 }
 
 /// Takes back what still waits for an answer about a ticket; answers which invitations.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Event;
 use crate::clock::Timestamp;
 use crate::db::{FromRow, Json, Result, Session, Tx, on_engine};
-use crate::invitation::{InvitationId, MAIL};
+use crate::invitation::{InvitationId, MAIL, State};
 use crate::outbox;
 
 /// An event that was noted as it happened.
@@ -66,6 +66,16 @@ pub async fn insert(tx: &mut Tx, id: Uuid, invitation: InvitationId, (event, det
             .await?;
     });
     Ok(())
+}
+
+/// Whether no message of an invitation has left so far.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn is_scheduled(session: &mut impl Session, id: InvitationId) -> Result<bool> {
+    let state: Option<State> =
+        on_engine!(session, |conn| sqlx::query_scalar("SELECT state FROM invitation WHERE id = $1").bind(id).fetch_optional(conn).await?);
+    Ok(state == Some(State::Scheduled))
 }
 
 macro_rules! noted {
