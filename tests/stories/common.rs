@@ -57,7 +57,7 @@ pub struct TestApp {
     pub url: String,
     pub database_url: String,
     http: reqwest::Client,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestApp {
@@ -70,6 +70,17 @@ impl TestApp {
     pub async fn start_with(on: On, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = fresh_database(on, folder.path()).await;
+        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings).await
+    }
+
+    /// Another node on the same database, with the same secrets and the same clock.
+    pub async fn start_beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(self.folder.path().join("secrets"), folder.path().join("secrets")).unwrap();
+        Self::start_node(folder, self.database_url.clone(), self.clock.clone(), &[]).await
+    }
+
+    async fn start_node(folder: tempfile::TempDir, database_url: String, clock: Clock, settings: &[(&str, &str)]) -> Self {
         let data_dir = folder.path().display().to_string();
         let usual = [
             ("NABZ__SERVER__LISTEN", "127.0.0.1:0"),
@@ -84,7 +95,6 @@ impl TestApp {
         ];
         let environment = usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::from_parts(None, environment).unwrap();
-        let clock = Clock::fixed(Timestamp::parse(NOW).unwrap());
         let mails = Arc::new(Mutex::new(Vec::new()));
         let parts = Parts {
             clock: clock.clone(),
@@ -96,7 +106,7 @@ impl TestApp {
         let app = App::start(&config, parts).await.unwrap();
         trust_ring();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { url: format!("http://{}", app.address), app, clock, mails, database_url, http, _folder: folder }
+        Self { url: format!("http://{}", app.address), app, clock, mails, database_url, http, folder }
     }
 
     /// A request to a path or to a whole address of this service, without a key.

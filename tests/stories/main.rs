@@ -13,6 +13,7 @@ mod hook;
 mod hooks;
 mod import;
 mod interactions;
+mod left_in_peace;
 mod life_of_a_survey;
 mod operating;
 mod peer;
