@@ -120,8 +120,8 @@ mail_unsubscribe = إيقاف هذه الرسائل
 # --- the reminder: what differs from the first mail ---
 reminder_subject = تذكير قصير: سؤال واحد من { $company }
 reminder_subject_unnamed = تذكير قصير: سؤال واحد لك
-reminder_closed = سألناك قبل أيام عن طلبك. إن كان لديك لحظة، فما زال رأيك يهمّنا. لن نذكّرك مرة أخرى.
-reminder_invite = سألناك قبل أيام سؤالًا واحدًا. إن كان لديك لحظة، فما زال رأيك يهمّنا. لن نذكّرك مرة أخرى.
+reminder_closed = سألناك قبل فترة عن طلبك. إن كان لديك لحظة، فما زال رأيك يهمّنا. لن نذكّرك مرة أخرى.
+reminder_invite = سألناك قبل فترة سؤالًا واحدًا. إن كان لديك لحظة، فما زال رأيك يهمّنا. لن نذكّرك مرة أخرى.
 
 # --- the happiness report ---
 happiness_eyebrow = تقرير الرضا

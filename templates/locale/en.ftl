@@ -118,8 +118,8 @@ mail_unsubscribe = Stop these e-mails
 # --- the reminder: what differs from the first mail ---
 reminder_subject = A short reminder: one question from { $company }
 reminder_subject_unnamed = A short reminder: one question for you
-reminder_closed = A few days ago we asked you about your request. If you have a moment, we would still like to know how it went. This is our only reminder.
-reminder_invite = A few days ago we asked you one question. If you have a moment, we would still like to know. This is our only reminder.
+reminder_closed = A while ago we asked you about your request. If you have a moment, we would still like to know how it went. This is our only reminder.
+reminder_invite = A while ago we asked you one question. If you have a moment, we would still like to know. This is our only reminder.
 
 # --- the happiness report ---
 happiness_eyebrow = Happiness report
