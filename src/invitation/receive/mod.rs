@@ -13,7 +13,7 @@ use super::timeline::{self, Event};
 use super::{InteractionId, Invitation, InvitationId, MAIL, State};
 use crate::clock::Timestamp;
 use crate::db::{Error, Result, Tx};
-use crate::i18n::Locale;
+use crate::i18n::{Locale, ascii_digits};
 use crate::intake::{Customer, Interaction, SourceId, address};
 use crate::keyring::Keyring;
 use crate::outbox::{self, Job, OutboxId};
@@ -56,8 +56,9 @@ impl Received {
 #[must_use]
 pub fn identity(keyring: &Keyring, customer: &Customer) -> Option<String> {
     let email = customer.email.as_deref().map(|email| format!("email {}", address::normal(email)));
-    let phone =
-        || customer.phone.as_deref().map(|phone| format!("phone {}", phone.chars().filter(char::is_ascii_digit).collect::<String>()));
+    let digits = |phone: &str| ascii_digits(phone).chars().filter(char::is_ascii_digit).collect::<String>();
+    // A phone number without a digit is nobody's.
+    let phone = || customer.phone.as_deref().map(digits).filter(|digits| !digits.is_empty()).map(|digits| format!("phone {digits}"));
     let reference = || customer.reference.as_deref().map(|reference| format!("ref {reference}"));
     email.or_else(phone).or_else(reference).map(|value| keyring.fingerprint(IDENTITY_PURPOSE, &value))
 }
@@ -321,6 +322,8 @@ mod tests {
         };
         assert_eq!(by(Some("Sara@Example.com"), None), by(Some("sara@example.com"), Some("+98 21")));
         assert_eq!(by(None, Some("+98 (21) 88")), by(None, Some("982188")));
+        assert_eq!(by(None, Some("+۹۸ ۲۱ ٨٨")), by(None, Some("982188")));
+        assert_eq!(by(None, Some("none")), None);
         assert_ne!(by(Some("a@b"), None), by(Some("c@b"), None));
         assert_eq!(by(None, None), None);
     }

@@ -235,8 +235,8 @@ fn csv_cells(record: &csv::ByteRecord, fields: &[Option<Field>]) -> Result<Cells
 
 /// `recognise` is what the caller says of columns, before the first object was seen: whoever wrote the file is known by its names.
 fn json_cells(line: &[u8], columns: &mut Columns, recognise: &mut Option<Mapping>) -> Result<Cells, Refused> {
-    let value: Value =
-        serde_json::from_slice(line).map_err(|error| Refused::new("row", format!("is not valid JSON at column {}", error.column())))?;
+    let value: Value = serde_json::from_slice(line.trim_ascii_end())
+        .map_err(|error| Refused::new("row", format!("is not valid JSON at column {}", error.column())))?;
     let Value::Object(_) = &value else { return Err(Refused::new("row", "must be a JSON object")) };
     let mut leaves = Vec::new();
     flatten(&value, &mut String::new(), &mut leaves);
@@ -307,4 +307,68 @@ fn delimiter(start: &[u8]) -> u8 {
 fn shown(names: &[String]) -> String {
     let short = |name: &String| name.trim().chars().filter(|c| !c.is_control()).take(40).collect::<String>();
     names.iter().take(30).map(short).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a file with these bytes: number, and the text of a field or the rule that is broken.
+    fn rows(bytes: &[u8], field: Field) -> Result<Vec<(u64, String)>, Unusable> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        let told = |row: Row| match row.cells {
+            Ok(cells) => (row.number, cells.text(field).unwrap_or_default().to_owned()),
+            Err(refused) => (row.number, refused.to_string()),
+        };
+        Ok(Rows::open(&path, &Mapping::default())?.map(told).collect())
+    }
+
+    #[test]
+    fn the_delimiter_is_the_one_that_the_header_uses() {
+        for (header, expected) in [
+            ("score,comment", b','),
+            ("score;comment, if any;team", b';'),
+            ("score\tcomment", b'\t'),
+            ("score|comment", b'|'),
+            ("\"score, as a number\";comment", b';'),
+            ("score", b','),
+        ] {
+            assert_eq!(delimiter(format!("{header}\r\n1,2,3,4,5").as_bytes()), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_csv_may_hold_quotes_and_line_breaks_and_lack_its_last_cells() {
+        let file = b"\xef\xbb\xbfscore;comment;team\r\n5;\"a \"\"b\"\"\nc; d\";x\r\n4\r\n3;e;x;y\r\n2;\xff;x\r\n;;\r\n";
+        let expected =
+            [(2, "a \"b\"\nc; d"), (3, ""), (4, "row: has 4 cells, and the header 3"), (5, "comment: must be UTF-8"), (6, "row: is empty")];
+        assert_eq!(rows(file, Field::Comment).unwrap(), expected.map(|(row, text)| (row, text.to_owned())));
+    }
+
+    #[test]
+    fn objects_may_be_nested_or_flat_and_a_line_that_is_none_is_refused_alone() {
+        let file = b"{\"ticket\":{\"id\":7}}\n\n{\"ticket.id\":\"8\"}\n{\"ticket\":[1]}\n[1]\n{\"ticket\":\n{\"ticket\":{\"id\":[1]}}\n{\"ticket\":{\"id\":9}}";
+        let expected = [
+            (1, "7"),
+            (3, "8"),
+            (4, ""),
+            (5, "row: must be a JSON object"),
+            (6, "row: is not valid JSON at column 10"),
+            (7, "ticket.id: must be a text or a number"),
+            (8, "9"),
+        ];
+        assert_eq!(rows(file, Field::TicketId).unwrap(), expected.map(|(row, text)| (row, text.to_owned())));
+    }
+
+    #[test]
+    fn a_file_of_another_kind_says_what_it_is() {
+        for (bytes, why) in
+            [(&b"\xff\xfes\0c\0"[..], "UTF-16"), (b"[1]", "one JSON list"), (b" \n", "empty"), (b";;;\n1;2;3;4", "no header")]
+        {
+            let told = rows(bytes, Field::Score).unwrap_err().to_string();
+            assert!(told.contains(why), "{told}");
+        }
+    }
 }

@@ -253,3 +253,122 @@ fn truth(cells: &Cells, field: Field) -> Result<Option<bool>, Refused> {
         Some(_) => Err(Refused::new(field.as_str(), "must be true or false")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap as Map;
+
+    use super::*;
+    use crate::i18n::Locale;
+    use crate::metric::{Metric, Scale};
+    use crate::survey::{Brand, Channel, Display, Policy, Public, SurveyId, WeekStart};
+
+    fn reading(vendor: Vendor) -> Reading {
+        let at = Timestamp::parse("2026-01-15T10:30:00Z").unwrap();
+        let survey = Survey {
+            id: SurveyId(uuid::Uuid::nil()),
+            slug: "support".to_owned(),
+            name: "Support".to_owned(),
+            metric: Metric::Csat,
+            scale: Scale::Agree,
+            display: Display::Numbers,
+            company: None,
+            locale: Locale::En,
+            timezone: chrono_tz::Asia::Tehran,
+            texts: Map::new(),
+            brand: Brand::default(),
+            deliver: vec![Channel::Email],
+            policy: Policy::default(),
+            week_start: WeekStart::Monday,
+            public: Public::default(),
+            archived_at: None,
+            created_at: at,
+            updated_at: at,
+        };
+        Reading { vendor, survey: Arc::new(survey), now: at }
+    }
+
+    fn cells(fields: &[(Field, &str)]) -> Cells {
+        let mut cells = Cells::default();
+        for (field, text) in fields {
+            cells.put(*field, text);
+        }
+        cells
+    }
+
+    fn answer(vendor: Vendor, fields: &[(Field, &str)]) -> Answer {
+        match reading(vendor).entry(&cells(fields), |_| 3).unwrap() {
+            Entry::Answer(answer) => *answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const SCORE: (Field, &str) = (Field::Score, "5");
+    const DAY: (Field, &str) = (Field::AnsweredAt, "۲۰۲۶-۰۱-۱۰");
+
+    #[test]
+    fn an_answer_is_known_by_its_id_then_by_its_ticket_and_instant_then_by_all_it_says() {
+        let key = |vendor, more: &[(Field, &str)]| answer(vendor, &[&[SCORE, DAY], more].concat()).key;
+        assert_eq!(key(Vendor::Own, &[(Field::Id, "a"), (Field::TicketId, "7")]), "answer own a");
+        assert_ne!(key(Vendor::Own, &[(Field::Id, "a")]), key(Vendor::Zendesk, &[(Field::Id, "a")]));
+        assert_eq!(key(Vendor::Own, &[(Field::TicketId, "7")]), "answer ticket 7 1767990600000");
+        let (plain, team) = (key(Vendor::Own, &[]), key(Vendor::Own, &[(Field::Team, "Billing")]));
+        assert!(plain.starts_with("answer # ") && plain.ends_with(" 3") && plain != team, "{plain}");
+        assert!(key(Vendor::Own, &[(Field::Id, &"x".repeat(100_000))]).len() < 100);
+    }
+
+    #[test]
+    fn digits_tags_and_people_are_read_as_they_are_written() {
+        let more = [
+            (Field::CustomerPhone, "+۹۸ ۲۱"),
+            (Field::Tags, "یک، دو، یک"),
+            (Field::Customer, "sara@example.com"),
+            (Field::TicketReopens, "٢"),
+        ];
+        let read = answer(Vendor::Own, &[&[SCORE, DAY], &more[..]].concat());
+        assert_eq!(read.at.to_string(), "2026-01-09T20:30:00.000Z");
+        assert_eq!(read.interaction.tags, ["یک", "دو"]);
+        let customer = &read.interaction.customer;
+        assert_eq!(
+            (customer.phone.as_deref(), customer.email.as_deref(), &customer.name),
+            (Some("+98 21"), Some("sara@example.com"), &None)
+        );
+        assert_eq!(read.interaction.ticket.reopens, Some(2));
+        let named = answer(Vendor::Own, &[SCORE, DAY, (Field::Customer, "Sara of Acme"), (Field::Tags, "a b")]);
+        assert_eq!((named.interaction.customer.name.as_deref(), named.interaction.tags.len()), (Some("Sara of Acme"), 2));
+    }
+
+    #[test]
+    fn the_first_cell_of_a_field_counts_and_an_empty_one_is_none() {
+        let read = cells(&[(Field::Team, " "), (Field::Team, "first"), (Field::Team, "second")]);
+        assert_eq!(read.text(Field::Team), Some("first"));
+        assert!(cells(&[(Field::Team, "  ")]).is_empty());
+    }
+
+    #[test]
+    fn without_an_instant_of_its_own_an_answer_is_of_its_tickets_closing() {
+        let read = answer(Vendor::Own, &[SCORE, (Field::TicketId, "7"), (Field::TicketClosedAt, "2026-01-09T00:00:00Z")]);
+        assert_eq!((read.at.to_string().as_str(), read.key.as_str()), ("2026-01-09T00:00:00.000Z", "answer ticket 7 -"));
+    }
+
+    #[test]
+    fn our_own_export_says_what_was_chosen_in_raw() {
+        assert_eq!(answer(Vendor::Own, &[DAY, (Field::Score, "2"), (Field::Raw, "4")]).raw, 4);
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_refused_by_its_field() {
+        for (fields, field) in [
+            (&[SCORE, DAY, (Field::Metric, "nps")][..], "metric"),
+            (&[SCORE, DAY, (Field::Consent, "perhaps")], "consent"),
+            (&[SCORE, DAY, (Field::TicketReopens, "-1")], "ticket.reopens"),
+            (&[SCORE, (Field::AnsweredAt, "1404-10-20")], "answered_at"),
+            (&[SCORE, DAY, (Field::Raw, "6")], "raw"),
+            (&[(Field::TicketId, "7"), (Field::CustomerName, "Sara")], "customer"),
+            (&[(Field::CustomerRef, "7")], "ticket.id"),
+        ] {
+            assert_eq!(reading(Vendor::Own).entry(&cells(fields), |_| 1).unwrap_err().field, field, "{fields:?}");
+        }
+        assert!(reading(Vendor::Own).entry(&cells(&[SCORE, DAY, (Field::Metric, "CSAT")]), |_| 1).is_ok());
+    }
+}

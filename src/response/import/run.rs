@@ -190,14 +190,13 @@ impl Reader {
         if self.default.is_none() && !rows.names_surveys() {
             return Err(Unusable("--survey is needed: there are several surveys, and the file has no column survey".to_owned()));
         }
-        // How often a row without any id was there before, by half of its hash.
-        let mut twins: HashMap<(SurveyId, u128), u32> = HashMap::new();
+        // How often a row without any id was there before, by the beginning of its hash: two that share it are numbered together, always alike.
+        let mut twins: HashMap<u64, u32> = HashMap::new();
         let mut batch = Batch::default();
         while let Some(Row { number, cells }) = rows.next() {
             let entry = cells.and_then(|cells| {
-                let survey = self.survey(&cells)?;
-                let id = survey.id;
-                Reading { vendor: rows.vendor(), survey, now: self.now }.entry(&cells, |print| twin(&mut twins, id, print))
+                let reading = Reading { vendor: rows.vendor(), survey: self.survey(&cells)?, now: self.now };
+                reading.entry(&cells, |print| twin(&mut twins, print))
             });
             batch.add(number, entry);
             if batch.weight >= BATCH || batch.refused.len() >= BATCH {
@@ -223,9 +222,9 @@ impl Reader {
 
 const NO_SURVEY: &str = "must be the slug of a survey";
 
-fn twin(twins: &mut HashMap<(SurveyId, u128), u32>, survey: SurveyId, print: [u8; 32]) -> u32 {
-    let half = print.first_chunk::<16>().copied().map(u128::from_be_bytes).unwrap_or_default();
-    let count = twins.entry((survey, half)).or_default();
+fn twin(twins: &mut HashMap<u64, u32>, print: [u8; 32]) -> u32 {
+    let beginning = print.first_chunk::<8>().copied().map(u64::from_be_bytes).unwrap_or_default();
+    let count = twins.entry(beginning).or_default();
     *count += 1;
     *count
 }
