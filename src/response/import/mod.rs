@@ -102,7 +102,7 @@ pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evi
         rows.push(Stored::new(id, answer, customer, now));
         fresh.insert(id, answer);
     }
-    let stored = store::insert(tx, &rows).await?;
+    let stored = store::insert(tx, &rows, now).await?;
     let mut taken = Taken { known: known.into_values().map(response_of).collect(), new: Vec::with_capacity(stored.len()) };
     if stored.is_empty() {
         return Ok(taken);

@@ -1,6 +1,6 @@
 //! The only SQL about answers given elsewhere: one statement for each table and batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use uuid::fmt::Simple;
@@ -112,12 +112,11 @@ const CUSTOMERS_POSTGRES: &str = "INSERT INTO customer (id, identity, email, pho
     FROM json_to_recordset($1::json) AS r (customer uuid, identity text, email text, phone text, name text, ref text, now bigint)
     WHERE identity IS NOT NULL ORDER BY identity ON CONFLICT (identity) DO NOTHING";
 
-const AGENTS_SQLITE: &str = "INSERT INTO agent (agent_key, name, updated_at)
-    SELECT value ->> 'agent_key', value ->> '$.agent.name', value ->> 'now' FROM jsonb_each($1)
-    WHERE value ->> '$.agent.name' IS NOT NULL ON CONFLICT (agent_key) DO NOTHING";
-const AGENTS_POSTGRES: &str = "INSERT INTO agent (agent_key, name, updated_at)
-    SELECT agent_key, agent ->> 'name', now FROM json_to_recordset($1::json) AS r (agent_key text, agent json, now bigint)
-    WHERE agent ->> 'name' IS NOT NULL ORDER BY agent_key ON CONFLICT (agent_key) DO NOTHING";
+const AGENTS_SQLITE: &str = "INSERT INTO agent (agent_key, name, updated_at) SELECT key, value, $2 FROM jsonb_each($1) WHERE true
+    ON CONFLICT (agent_key) DO NOTHING";
+const AGENTS_POSTGRES: &str =
+    "INSERT INTO agent (agent_key, name, updated_at) SELECT key, value, CAST($2 AS BIGINT) FROM json_each_text($1::json) ORDER BY key
+    ON CONFLICT (agent_key) DO NOTHING";
 
 const INTERACTIONS_SQLITE: &str = "INSERT INTO interaction (id, survey_id, closure_key, customer_id, ticket_id, ticket, agent_key, agent, team, channel, tags,
         touchpoint, segment, product, locale, outcome, reason, explanation, created_at)
@@ -138,16 +137,18 @@ const INTERACTIONS_POSTGRES: &str = "INSERT INTO interaction (id, survey_id, clo
 ///
 /// # Errors
 /// When the database cannot store them.
-pub async fn insert(tx: &mut Tx, rows: &[Stored<'_>]) -> Result<Vec<InteractionId>> {
+pub async fn insert(tx: &mut Tx, rows: &[Stored<'_>], now: Timestamp) -> Result<Vec<InteractionId>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let json = to_json(rows)?;
-    let (customers, agents) = (tx.pick(CUSTOMERS_SQLITE, CUSTOMERS_POSTGRES), tx.pick(AGENTS_SQLITE, AGENTS_POSTGRES));
+    let names: BTreeMap<&str, &str> = rows.iter().filter_map(|row| row.agent_key.zip(row.agent.name.as_deref())).collect();
+    let (json, names) = (to_json(rows)?, to_json(&names)?);
+    let customers = tx.pick(CUSTOMERS_SQLITE, CUSTOMERS_POSTGRES);
+    let agents = tx.pick(AGENTS_SQLITE, AGENTS_POSTGRES);
     let interactions = tx.pick(INTERACTIONS_SQLITE, INTERACTIONS_POSTGRES);
     on_engine!(tx, |conn| {
         sqlx::query(customers).bind(&json).execute(&mut *conn).await?;
-        sqlx::query(agents).bind(&json).execute(&mut *conn).await?;
+        sqlx::query(agents).bind(&names).bind(now).execute(&mut *conn).await?;
         sqlx::query_scalar(interactions)
             .bind(&json)
             .bind(Outcome::Skipped)
