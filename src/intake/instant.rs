@@ -36,6 +36,9 @@ const DAYS: &[&str] = &["%Y-%m-%d", "%Y/%m/%d"];
 #[must_use]
 pub fn read_in(text: &str, zone: Tz) -> Option<Timestamp> {
     let text = text.trim();
+    if let Ok(at) = Timestamp::parse(text) {
+        return Some(at);
+    }
     let day = || DAYS.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()).map(|day| day.and_time(NaiveTime::MIN));
     let local = LOCAL.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).or_else(day);
     match local {

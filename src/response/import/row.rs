@@ -142,7 +142,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// What a row stands for. `twin` is how many rows before it in the file say exactly the same, asked only where no id tells them apart.
+    /// What a row stands for. `twin` numbers it among the rows of the file that say exactly the same; asked only where no id tells them apart.
     ///
     /// # Errors
     /// The first rule that the row breaks.
@@ -183,7 +183,9 @@ impl Reading {
             (None, Some(ticket)) => Answer::key_of_ticket(ticket, said),
             (None, None) => {
                 let fingerprint = cells.fingerprint();
-                format!("answer # {} {}", HEXLOWER.encode(&fingerprint), twin(fingerprint))
+                // Half of it tells them apart, and keys are indexed.
+                let half = fingerprint.first_chunk::<16>().copied().unwrap_or_default();
+                format!("answer # {} {}", HEXLOWER.encode(&half), twin(fingerprint))
             }
         };
         let consent = truth(cells, Field::Consent)?.unwrap_or(false);

@@ -190,13 +190,12 @@ impl Reader {
         if self.default.is_none() && !rows.names_surveys() {
             return Err(Unusable("--survey is needed: there are several surveys, and the file has no column survey".to_owned()));
         }
-        // How often a row without any id was there before, by the beginning of its hash: two that share it are numbered together, always alike.
-        let mut twins: HashMap<u64, u32> = HashMap::new();
+        let mut twins = Twins::default();
         let mut batch = Batch::default();
         while let Some(Row { number, cells }) = rows.next() {
             let entry = cells.and_then(|cells| {
                 let reading = Reading { vendor: rows.vendor(), survey: self.survey(&cells)?, now: self.now };
-                reading.entry(&cells, |print| twin(&mut twins, print))
+                reading.entry(&cells, |print| twins.number(print))
             });
             batch.add(number, entry);
             if batch.weight >= BATCH || batch.refused.len() >= BATCH {
@@ -222,11 +221,25 @@ impl Reader {
 
 const NO_SURVEY: &str = "must be the slug of a survey";
 
-fn twin(twins: &mut HashMap<u64, u32>, print: [u8; 32]) -> u32 {
-    let beginning = print.first_chunk::<8>().copied().map(u64::from_be_bytes).unwrap_or_default();
-    let count = twins.entry(beginning).or_default();
-    *count += 1;
-    *count
+/// Which rows without any id say the same, by the beginning of their hash: two that share it are numbered together, and always alike.
+#[derive(Default)]
+struct Twins {
+    once: HashSet<u64>,
+    /// Few rows are here, so that a long file takes little memory.
+    more: HashMap<u64, u32>,
+}
+
+impl Twins {
+    /// The number of a row among those that say the same, from 1.
+    fn number(&mut self, print: [u8; 32]) -> u32 {
+        let beginning = print.first_chunk::<8>().copied().map(u64::from_be_bytes).unwrap_or_default();
+        if self.once.insert(beginning) {
+            return 1;
+        }
+        let count = self.more.entry(beginning).or_insert(1);
+        *count += 1;
+        *count
+    }
 }
 
 impl Batch {
@@ -360,5 +373,17 @@ impl Desk<'_> {
             tx.commit().await?;
         }
         Ok(self.summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_say_the_same_are_numbered() {
+        let mut twins = Twins::default();
+        let numbers = [1_u8, 2, 1, 1, 2, 3].map(|print| twins.number([print; 32]));
+        assert_eq!(numbers, [1, 1, 2, 3, 2, 1]);
     }
 }
