@@ -220,6 +220,24 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (state, due_at);
 CREATE INDEX outbox_subject ON outbox (subject_id);
 
+-- Closings whose customer is looked up in the help desk before anything is decided.
+CREATE TABLE lookup (
+    id BLOB NOT NULL PRIMARY KEY,
+    survey_id BLOB NOT NULL REFERENCES survey (id),
+    source_id BLOB NOT NULL REFERENCES source (id),
+    event_id BLOB NOT NULL,
+    place INTEGER NOT NULL,
+    closure_key TEXT NOT NULL,
+    ticket_id TEXT,
+    request_key TEXT,
+    interaction TEXT NOT NULL,
+    questions TEXT NOT NULL,
+    reopened_at INTEGER,
+    created_at INTEGER NOT NULL,
+    UNIQUE (survey_id, closure_key)
+) STRICT;
+CREATE INDEX lookup_ticket ON lookup (ticket_id, survey_id);
+
 -- The first answer to a request that carried an Idempotency-Key.
 CREATE TABLE idempotency (
     request_key TEXT NOT NULL PRIMARY KEY,

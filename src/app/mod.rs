@@ -29,6 +29,7 @@ use crate::happiness::kept::Reports;
 use crate::intake::{self, Sources};
 use crate::invitation::clerk::Clerk;
 use crate::invitation::http::{Desk, InFlight};
+use crate::invitation::lookup::worker::Enquirer;
 use crate::keyring::Keyring;
 use crate::link::Links;
 use crate::net::client::{Client, Lookup as Names};
@@ -36,6 +37,7 @@ use crate::net::documents::Documents;
 use crate::net::domain;
 use crate::net::guard::Guard;
 use crate::net::smtp::{Options, SmtpRelay};
+use crate::outbox::serve;
 use crate::random::Random;
 use crate::response::http::vote::Booth;
 use crate::response::lookup::Lookup;
@@ -101,6 +103,7 @@ pub struct App {
     booth: Option<web::Data<Booth>>,
     desk: Option<web::Data<Desk>>,
     courier: Arc<Courier>,
+    enquirer: Arc<Enquirer>,
     server: ServerHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -125,6 +128,13 @@ impl App {
         let (stop, tasks, draining) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
 
         let courier = Arc::new(courier(config, (&context, &links, &surveys), transport)?);
+        let enquirer = Arc::new(Enquirer {
+            context: Arc::clone(&context),
+            links: links.clone(),
+            surveys: Arc::clone(&surveys),
+            retry_schedule_ms: config.lookups.retry_schedule_ms.clone(),
+            at_once: i64::try_from(config.lookups.at_once)?,
+        });
         let (recorder, serve_votes) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
         let (lookup, serve_pages) = Lookup::new(context.db.clone());
         let (clerk, serve_intake) = Clerk::new(Arc::clone(&context), links.clone());
@@ -135,8 +145,10 @@ impl App {
         tasks.spawn(forget_idle(Arc::clone(&context), stop.clone()));
         tasks.spawn(erase_old(Arc::clone(&context), stop.clone()));
         if parts.delivers {
+            let (enquirer, until) = (Arc::clone(&enquirer), stop.clone());
+            tasks.spawn(async move { serve::run(enquirer.as_ref(), until).await });
             let (courier, stop) = (Arc::clone(&courier), stop.clone());
-            tasks.spawn(async move { courier.run(stop).await });
+            tasks.spawn(async move { serve::run(courier.as_ref(), stop).await });
         }
         let desk = web::Data::new(Desk {
             context: Arc::clone(&context),
@@ -149,15 +161,15 @@ impl App {
         let booth = web::Data::new(Booth { context: Arc::clone(&context), links, lookup, recorder, surveys, pages: Pages::default() });
         let server =
             serve(config, parts.threads, listener, (web::Data::from(Arc::clone(&context)), desk.clone(), booth.clone()), &draining)?;
-        Ok(Self { address, context, booth: Some(booth), desk: Some(desk), courier, server, stop, tasks, draining })
+        Ok(Self { address, context, booth: Some(booth), desk: Some(desk), courier, enquirer, server, stop, tasks, draining })
     }
 
-    /// Sends everything that is due now; answers how many attempts that took.
+    /// Asks and sends everything that is due now; answers how many attempts that took.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn deliver_due(&self) -> anyhow::Result<usize> {
-        Ok(self.courier.deliver_due().await?)
+        Ok(serve::serve_due(self.enquirer.as_ref()).await? + serve::serve_due(self.courier.as_ref()).await?)
     }
 
     /// Waits until every opening noted so far is stored.

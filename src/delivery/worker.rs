@@ -1,10 +1,6 @@
-//! The loop that sends: claims due messages under a lease, sends them, settles each with what it meant for its invitation.
+//! Whoever sends: composes and sends each due message, and settles it with what it meant for its invitation.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use futures_util::future::join_all;
-use tokio_util::sync::CancellationToken;
 
 use super::compose::{InvitationMail, compose};
 use super::mail::{Mail, Mailbox};
@@ -12,19 +8,15 @@ use super::store::{self, Letter};
 use super::transport::Transport;
 use super::verdict::{Verdict, judge};
 use crate::clock::Timestamp;
-use crate::db::{self, Tx, changes::Change};
+use crate::db::{self, Tx};
 use crate::invitation::timeline::{self, Event};
 use crate::invitation::{self, InvitationId, Occasion, State, receive, timing};
 use crate::link::{Links, Purpose};
 use crate::net::smtp::SendError;
-use crate::outbox::{self, Claimed, Job, OutboxId, Settlement, backoff, store::Lease};
+use crate::outbox::serve::{Carrier, Round};
+use crate::outbox::{self, Claimed, Job, OutboxId, Settlement, backoff};
 use crate::survey::{Survey, Surveys};
 use crate::web::Context;
-
-/// Longer than any attempt can take, so that a message is sent again only when its worker died.
-const LEASE_MS: i64 = 5 * 60_000;
-/// A worker looks for itself this often, in case nobody told it.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Sends what waits in the outbox.
 #[derive(Debug)]
@@ -70,69 +62,18 @@ struct Sending {
     expires_at: Timestamp,
 }
 
+impl Carrier for Courier {
+    fn round(&self) -> Round<'_> {
+        let Context { db, clock, random, .. } = self.context.as_ref();
+        Round { db, clock, random, kinds: invitation::MAILS, at_once: self.at_once }
+    }
+
+    async fn carry(&self, message: &Claimed) -> db::Result<()> {
+        self.deliver(message).await
+    }
+}
+
 impl Courier {
-    /// Sends until told to stop: woken when something is enqueued, and when something is due.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut changes = self.context.db.changes().listen();
-        while !stop.is_cancelled() {
-            match self.deliver_some().await {
-                Ok(0) => {}
-                Ok(_) => continue,
-                Err(error) => tracing::warn!(cause = %error, "the outbox cannot be served right now"),
-            }
-            let wait = self.wait().await;
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-                () = async { while changes.recv().await != Ok(Change::Outbox) {} } => {}
-            }
-        }
-    }
-
-    /// How long nothing is due.
-    async fn wait(&self) -> Duration {
-        let next = async { outbox::store::next_due(&mut self.context.db.read().await?).await };
-        let due_in = match next.await {
-            Ok(Some(at)) => at.since(self.context.clock.now()).max(0),
-            _ => return LOOK_EVERY,
-        };
-        Duration::from_millis(due_in.unsigned_abs()).min(LOOK_EVERY)
-    }
-
-    /// Sends everything that is due now; answers how many attempts that took.
-    ///
-    /// # Errors
-    /// When the database cannot be reached; what was claimed is due again when its lease ends.
-    pub async fn deliver_due(&self) -> db::Result<usize> {
-        let mut attempts = 0;
-        loop {
-            match self.deliver_some().await? {
-                0 => return Ok(attempts),
-                some => attempts += some,
-            }
-        }
-    }
-
-    /// Sends what fits into one claim; answers how many attempts that took.
-    async fn deliver_some(&self) -> db::Result<usize> {
-        let claimed = self.claim().await?;
-        for result in join_all(claimed.iter().map(|message| self.deliver(message))).await {
-            result?;
-        }
-        Ok(claimed.len())
-    }
-
-    async fn claim(&self) -> db::Result<Vec<Claimed>> {
-        let now = self.context.clock.now();
-        let lease = Lease { until: now.plus_millis(LEASE_MS), token: self.context.random.uuid(now) };
-        let mut tx = self.context.db.begin().await?;
-        let claimed = outbox::store::claim(&mut tx, now, lease, self.at_once).await?;
-        if !claimed.is_empty() {
-            tx.commit().await?;
-        }
-        Ok(claimed)
-    }
-
     async fn deliver(&self, message: &Claimed) -> db::Result<()> {
         let (settlement, meaning) = match self.task(message).await? {
             Task::Leave(settlement) => (settlement, Meaning::Nothing),

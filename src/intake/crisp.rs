@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::reading::{Unreadable, at, text, ticket};
+use super::lookup::{fill, segment};
+use super::reading::{Unreadable, at, text, texts, ticket};
 use super::verify::{Refusal, fits_hex, fresh, sha256};
 use super::{Delivery, Event, Interaction, Proof, Ticket};
 
@@ -37,6 +38,27 @@ pub fn read(body: &Value) -> Result<Event, Unreadable> {
     let id = ticket(body, "/data/session_id", "data.session_id")?;
     let ticket = Ticket { id: Some(id), closed_at: at(body, "/timestamp"), ..Ticket::default() };
     Ok(Event::Closed(Box::new(Interaction { ticket, ..Interaction::default() })))
+}
+
+/// The conversation's metadata: who the visitor is.
+#[must_use]
+pub fn questions(event: &Value) -> Vec<String> {
+    let id = |pointer: &str| text(event, pointer).as_deref().and_then(segment);
+    let ids = id("/website_id").or_else(|| id("/data/website_id")).zip(id("/data/session_id"));
+    ids.map(|(website, session)| format!("/v1/website/{website}/conversation/{session}/meta")).into_iter().collect()
+}
+
+/// Completes a conversation by its metadata.
+pub fn learn(interaction: &mut Interaction, answer: &Value) {
+    let customer = &mut interaction.customer;
+    fill(&mut customer.email, text(answer, "/data/email"));
+    fill(&mut customer.name, text(answer, "/data/nickname"));
+    fill(&mut customer.phone, text(answer, "/data/phone"));
+    fill(&mut customer.locale, text(answer, "/data/device/locales/0"));
+    fill(&mut interaction.ticket.subject, text(answer, "/data/subject"));
+    if interaction.tags.is_empty() {
+        interaction.tags = texts(answer, "/data/segments");
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::lookup::{fill, segment};
 use super::reading::{self, Unreadable, at, text};
 use super::{Agent, Customer, Event, Interaction, LONGEST_ID, Ticket, instant, tidy_text};
 use crate::clock::Timestamp;
@@ -51,6 +52,40 @@ fn close(body: &Value) -> Result<Event, Unreadable> {
     let id = id(case.and_then(|case| text(case, "/Id")).or_else(|| text(body, "/PrimaryEntityId")))?;
     let ticket = Ticket { id: Some(id), closed_at: at(body, "/OperationCreatedOn"), ..Ticket::default() };
     Ok(Event::Closed(Box::new(Interaction { ticket, ..Interaction::default() })))
+}
+
+/// What a case is asked for, with its contact or customer and its owner.
+const COLUMNS: &str = "$select=title,createdon,caseorigincode,emailaddress&$expand=primarycontactid($select=fullname,emailaddress1,telephone1,mobilephone),\
+    customerid_contact($select=fullname,emailaddress1,telephone1,mobilephone),customerid_account($select=name,emailaddress1,telephone1),\
+    owninguser($select=fullname,internalemailaddress),owningteam($select=name)";
+
+/// The case in the Web API of Dataverse.
+#[must_use]
+pub fn questions(read: &Interaction) -> Vec<String> {
+    let id = read.ticket.id.as_deref().and_then(segment);
+    id.map(|id| format!("/api/data/v9.2/incidents({id})?{COLUMNS}")).into_iter().collect()
+}
+
+/// Completes a case.
+pub fn learn(interaction: &mut Interaction, answer: &Value) {
+    let person = |fields: &[&str]| {
+        let pointers = ["primarycontactid", "customerid_contact", "customerid_account"]
+            .iter()
+            .flat_map(|of| fields.iter().map(move |field| format!("/{of}/{field}")));
+        pointers.into_iter().find_map(|pointer| text(answer, &pointer))
+    };
+    let (customer, agent) = (&mut interaction.customer, &mut interaction.agent);
+    fill(&mut customer.email, text(answer, "/emailaddress").or_else(|| person(&["emailaddress1"])));
+    fill(&mut customer.name, person(&["fullname", "name"]));
+    fill(&mut customer.phone, person(&["mobilephone", "telephone1"]));
+    fill(&mut customer.reference, person(&["contactid", "accountid"]));
+    fill(&mut agent.id, text(answer, "/owninguser/systemuserid"));
+    fill(&mut agent.name, text(answer, "/owninguser/fullname"));
+    fill(&mut agent.email, text(answer, "/owninguser/internalemailaddress"));
+    fill(&mut interaction.team, text(answer, "/owningteam/name"));
+    fill(&mut interaction.channel, text(answer, "/caseorigincode"));
+    fill(&mut interaction.ticket.subject, text(answer, "/title"));
+    fill(&mut interaction.ticket.opened_at, at(answer, "/createdon"));
 }
 
 fn id(mut id: Option<String>) -> Result<String, Unreadable> {

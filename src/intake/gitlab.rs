@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::reading::{Unreadable, at, each, text, ticket};
+use super::lookup::{fill, first, segment};
+use super::reading::{Unreadable, at, each, text, texts, ticket};
 use super::verify::{self, Refusal};
 use super::{Agent, Delivery, Event, Interaction, Proof, Ticket, standard};
 
@@ -52,6 +53,24 @@ fn closed(body: &Value, id: String) -> Interaction {
         team: text(body, "/project/path_with_namespace"),
         tags: each(body, "/labels", "title"),
         ..Interaction::default()
+    }
+}
+
+/// The issue, which knows whom the service desk answers.
+#[must_use]
+pub fn questions(event: &Value) -> Vec<String> {
+    let id = |pointer: &str| text(event, pointer).as_deref().and_then(segment);
+    let ids = id("/project/id").or_else(|| id("/object_attributes/project_id")).zip(id("/object_attributes/iid"));
+    ids.map(|(project, issue)| format!("/api/v4/projects/{project}/issues/{issue}")).into_iter().collect()
+}
+
+/// Completes an issue. An address that the token may not see is masked by asterisks.
+pub fn learn(interaction: &mut Interaction, answer: &Value) {
+    let address = text(answer, "/service_desk_reply_to").filter(|address| !address.contains('*'));
+    fill(&mut interaction.customer.email, address);
+    fill(&mut interaction.agent.name, first(answer, &["/assignee/name", "/closed_by/name"]));
+    if interaction.tags.is_empty() {
+        interaction.tags = texts(answer, "/labels");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::reading::{Unreadable, at, text, ticket};
+use super::lookup::{fill, segment};
+use super::reading::{Unreadable, at, name, text, ticket};
 use super::verify::{Refusal, fits_base64, fresh, sha256};
 use super::{Delivery, Event, Interaction, Proof, Ticket};
 
@@ -41,6 +42,49 @@ pub fn read(event: &Value) -> Result<Event, Unreadable> {
     };
     let id = ticket(event, "/objectId", "objectId")?;
     Ok(Event::Closed(Box::new(Interaction { ticket: Ticket { id: Some(id), closed_at, ..Ticket::default() }, ..Interaction::default() })))
+}
+
+const TICKETS: &str = "/crm/v3/objects/tickets/";
+const CONTACTS: &str = "/crm/v3/objects/contacts/";
+const OWNERS: &str = "/crm/v3/owners/";
+
+/// The ticket with its contacts.
+#[must_use]
+pub fn questions(read: &Interaction) -> Vec<String> {
+    let id = read.ticket.id.as_deref().and_then(segment);
+    let question = |id| format!("{TICKETS}{id}?properties=subject,hubspot_owner_id,createdate,source_type&associations=contacts");
+    id.map(question).into_iter().collect()
+}
+
+/// Completes a ticket by itself, then by its first contact and its owner.
+pub fn learn(interaction: &mut Interaction, question: &str, answer: &Value) -> Vec<String> {
+    let property = |name: &str| text(answer, &format!("/properties/{name}"));
+    let (customer, agent) = (&mut interaction.customer, &mut interaction.agent);
+    if question.starts_with(TICKETS) {
+        fill(&mut interaction.ticket.subject, property("subject"));
+        fill(&mut interaction.ticket.opened_at, at(answer, "/properties/createdate"));
+        fill(&mut interaction.channel, property("source_type"));
+        fill(&mut agent.id, property("hubspot_owner_id"));
+        let contact = text(answer, "/associations/contacts/results/0/id").as_deref().and_then(segment);
+        let owner = agent.id.as_deref().and_then(segment);
+        let contact = contact.map(|id| format!("{CONTACTS}{id}?properties=email,firstname,lastname,phone,mobilephone,hs_language"));
+        return contact.into_iter().chain(owner.map(|id| format!("{OWNERS}{id}"))).collect();
+    }
+    if question.starts_with(CONTACTS) {
+        fill(&mut customer.email, property("email"));
+        fill(&mut customer.phone, property("phone").or_else(|| property("mobilephone")));
+        fill(&mut customer.name, name(answer, &["/properties/firstname", "/properties/lastname"]));
+        fill(&mut customer.locale, property("hs_language"));
+        fill(&mut customer.reference, text(answer, "/id"));
+    } else {
+        fill(&mut agent.email, text(answer, "/email"));
+        fill(&mut agent.name, name(answer, &["/firstName", "/lastName"]));
+        let teams = answer.get("teams").and_then(Value::as_array);
+        let team =
+            teams.and_then(|teams| teams.iter().find(|team| team.get("primary") == Some(&Value::Bool(true))).or_else(|| teams.first()));
+        fill(&mut interaction.team, team.and_then(|team| text(team, "/name")));
+    }
+    Vec::new()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::lookup::{fill, first, segment};
 use super::reading::{Unreadable, at, each, text, ticket};
 use super::verify::{Refusal, fits_hex, sha1};
 use super::{Agent, Customer, Delivery, Event, Interaction, Proof, Ticket};
@@ -92,6 +93,32 @@ fn customer(item: &Value) -> Customer {
         }
     } else {
         Customer { reference, ..Customer::default() }
+    }
+}
+
+const CONTACTS: &str = "/contacts/";
+
+/// The contact, and the admin where the event names only an id.
+#[must_use]
+pub fn questions(event: &Value, read: &Interaction) -> Vec<String> {
+    let contact = text(event, "/data/item/contacts/contacts/0/id").as_deref().and_then(segment);
+    let admin = read.agent.id.as_deref().filter(|_| read.agent.name.is_none()).and_then(segment);
+    let Some(contact) = contact else { return Vec::new() };
+    std::iter::once(format!("{CONTACTS}{contact}")).chain(admin.map(|id| format!("/admins/{id}"))).collect()
+}
+
+/// Completes a conversation by its contact or its admin.
+pub fn learn(interaction: &mut Interaction, question: &str, answer: &Value) {
+    let (customer, agent) = (&mut interaction.customer, &mut interaction.agent);
+    if question.starts_with(CONTACTS) {
+        fill(&mut customer.email, text(answer, "/email"));
+        fill(&mut customer.phone, text(answer, "/phone"));
+        fill(&mut customer.name, text(answer, "/name"));
+        fill(&mut customer.locale, first(answer, &["/language_override", "/browser_language"]));
+        fill(&mut customer.reference, text(answer, "/external_id"));
+    } else {
+        fill(&mut agent.name, text(answer, "/name"));
+        fill(&mut agent.email, text(answer, "/email"));
     }
 }
 

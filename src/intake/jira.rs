@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::lookup::{fill, segment};
 use super::reading::{self, Unreadable, at, text, texts, ticket};
 use super::verify::{Refusal, fits_hex, sha256};
 use super::{Agent, Customer, Delivery, Event, Interaction, Proof, Ticket};
@@ -67,6 +68,40 @@ fn closed(body: &Value, id: String) -> Interaction {
         tags: texts(body, "/issue/fields/labels"),
         ..Interaction::default()
     }
+}
+
+const ISSUES: &str = "/rest/api/2/issue/";
+
+/// The issue, whose reporter's address the API may show to whom the event does not.
+#[must_use]
+pub fn questions(read: &Interaction) -> Vec<String> {
+    let id = read.ticket.id.as_deref().and_then(segment);
+    id.map(|id| format!("{ISSUES}{id}?fields=summary,created,labels,reporter,assignee,project")).into_iter().collect()
+}
+
+/// Completes an issue; where it shows no address either, the customer's request of the service desk may.
+pub fn learn(interaction: &mut Interaction, question: &str, answer: &Value) -> Vec<String> {
+    let field = |name: &str| text(answer, &format!("/fields/{name}"));
+    let (customer, agent) = (&mut interaction.customer, &mut interaction.agent);
+    if !question.starts_with(ISSUES) {
+        fill(&mut customer.email, text(answer, "/reporter/emailAddress"));
+        fill(&mut customer.name, text(answer, "/reporter/displayName"));
+        return Vec::new();
+    }
+    fill(&mut customer.email, field("reporter/emailAddress"));
+    fill(&mut customer.name, field("reporter/displayName"));
+    fill(&mut customer.reference, field("reporter/accountId"));
+    fill(&mut agent.id, field("assignee/accountId"));
+    fill(&mut agent.name, field("assignee/displayName"));
+    fill(&mut agent.email, field("assignee/emailAddress"));
+    fill(&mut interaction.ticket.subject, field("summary"));
+    fill(&mut interaction.ticket.opened_at, at(answer, "/fields/created"));
+    fill(&mut interaction.team, field("project/key"));
+    if interaction.tags.is_empty() {
+        interaction.tags = texts(answer, "/fields/labels");
+    }
+    let id = interaction.ticket.id.as_deref().and_then(segment).filter(|_| interaction.customer.email.is_none());
+    id.map(|id| format!("/rest/servicedeskapi/request/{id}")).into_iter().collect()
 }
 
 /// Where the team sees the issue, by the address of the API that it came with.

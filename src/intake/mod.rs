@@ -4,6 +4,7 @@ pub mod address;
 pub mod instant;
 mod interaction;
 pub mod jwt;
+pub mod lookup;
 pub mod options;
 pub mod reading;
 pub mod setup;
@@ -100,6 +101,8 @@ text_enum! {
         Accepted = "accepted",
         /// Its body could not be read; it is kept.
         Unreadable = "unreadable",
+        /// It was understood; the help desk is being asked for what it leaves out.
+        Pending = "pending",
     }
 }
 
@@ -125,6 +128,14 @@ pub struct Source {
     pub sealed_token: Option<Vec<u8>>,
     /// When it was connected.
     pub created_at: Timestamp,
+}
+
+impl Source {
+    /// Whether its help desk's API can be asked for what events leave out.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        self.sealed_token.is_some() && self.kind.looks_up() && (self.options.api_url.is_some() || self.kind.usual_api().is_some())
+    }
 }
 
 /// What the keyring seals a source's secret for.
@@ -242,7 +253,8 @@ impl SourceKind {
     /// When it is not of the shape that this kind sends.
     pub fn read(self, event: &Value) -> Result<Event, Unreadable> {
         let mut read = match self {
-            Self::Standard | Self::Zendesk | Self::Freshdesk | Self::DanaDesk | Self::OsTicket | Self::Kayako => reading::event(event),
+            Self::Standard | Self::Freshdesk | Self::DanaDesk | Self::OsTicket | Self::Kayako => reading::event(event),
+            Self::Zendesk => zendesk::read(event),
             Self::LiveAgent => liveagent::read(event),
             Self::Gorgias => gorgias::read(event),
             Self::Dynamics365 => dynamics365::read(event),

@@ -272,11 +272,39 @@ pub async fn find_arrival(session: &mut impl Session, source: SourceId, id: Uuid
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn settle_arrival(tx: &mut Tx, id: Uuid, answer: &str) -> Result<()> {
+pub async fn settle_arrival(tx: &mut Tx, id: Uuid, outcome: Reception, answer: &str) -> Result<()> {
     on_engine!(tx, |conn| {
         sqlx::query("UPDATE source_event SET outcome = $2, answer = $3, problem = NULL, body = NULL WHERE id = $1")
             .bind(id)
-            .bind(Reception::Accepted)
+            .bind(outcome)
+            .bind(answer)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+const LOCK_SQLITE: &str = "SELECT answer FROM source_event WHERE id = $1";
+const LOCK_POSTGRES: &str = "SELECT answer FROM source_event WHERE id = $1 FOR UPDATE";
+
+/// The answer that was given to a delivery, to be changed in the same transaction.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn lock_answer(tx: &mut Tx, id: Uuid) -> Result<Option<String>> {
+    let sql = tx.pick(LOCK_SQLITE, LOCK_POSTGRES);
+    on_engine!(tx, |conn| sqlx::query_scalar(sql).bind(id).fetch_optional(conn).await)
+}
+
+/// Changes the answer to a delivery, because more became of it.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn change_answer(tx: &mut Tx, id: Uuid, outcome: Reception, answer: &str) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("UPDATE source_event SET outcome = $2, answer = $3 WHERE id = $1")
+            .bind(id)
+            .bind(outcome)
             .bind(answer)
             .execute(conn)
             .await?;

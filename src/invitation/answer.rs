@@ -108,6 +108,8 @@ text_enum! {
         Duplicate = "duplicate",
         /// The event is no closing.
         Ignored = "ignored",
+        /// The help desk is being asked who the customer is; the decision follows.
+        Pending = "pending",
     }
 }
 
@@ -145,6 +147,13 @@ impl HookAnswer {
             invitation: None,
             withdrawn: None,
         }
+    }
+
+    /// A closing whose customer is being looked up, now or since an earlier event.
+    #[must_use]
+    pub fn pending(is_new: bool) -> Self {
+        let (outcome, reason) = if is_new { (HookOutcome::Pending, None) } else { (HookOutcome::Duplicate, Some("pending".to_owned())) };
+        Self { outcome, reason, ..Self::ignored("") }
     }
 
     /// A ticket that was opened again.
@@ -204,6 +213,23 @@ impl HookAnswers {
             (false, Some(item)) => Self::One(Box::new(item)),
             (_, last) => Self::Batch { outcome: "batch".to_owned(), items: items.into_iter().chain(last).collect() },
         }
+    }
+
+    /// An answer with another one to the event at a place; whether any of them is still pending.
+    ///
+    /// # Errors
+    /// When `text` is no such answer.
+    pub fn with(text: &str, place: usize, answer: HookAnswer) -> serde_json::Result<(String, bool)> {
+        let mut answers: Self = serde_json::from_str(text)?;
+        let items = match &mut answers {
+            Self::One(item) => std::slice::from_mut(item.as_mut()),
+            Self::Batch { items, .. } => items.as_mut_slice(),
+        };
+        if let Some(item) = items.get_mut(place) {
+            *item = answer;
+        }
+        let is_pending = items.iter().any(|item| item.outcome == HookOutcome::Pending);
+        Ok((serde_json::to_string(&answers)?, is_pending))
     }
 
     /// An answer that was given before, told as a duplicate; both as JSON.

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::answer::{HookAnswer, HookAnswers, InteractionAnswer};
-use super::receive::{self, Received};
+use super::lookup::{self, Place};
+use super::receive::{self, Received, Taken};
 use super::store::{self, Request};
 use super::{InteractionId, InvitationId};
 use crate::db::{self, Error, Tx};
@@ -37,6 +39,8 @@ pub struct Errand {
 pub enum Step {
     /// An interaction to decide about.
     Decide(Box<Received>),
+    /// A closing whose help desk is asked these questions first.
+    LookUp(Box<Received>, Vec<String>),
     /// A ticket was opened again.
     Reopened {
         /// The ticket's id.
@@ -53,6 +57,8 @@ pub enum Origin {
     Delivery {
         /// The source.
         source: SourceId,
+        /// The id that this delivery is noted under.
+        event: Uuid,
         /// The sender's id of the delivery.
         key: Option<String>,
         /// Whether the answer is a list, since the events came as one.
@@ -212,9 +218,17 @@ pub struct Outcome {
     pub text: String,
     /// Every interaction of it, and whether it was decided now.
     pub decided: Vec<(InteractionAnswer, bool)>,
+    /// Whether any decision waits for its customer.
+    pub is_pending: bool,
 }
 
 impl Outcome {
+    /// What became of the delivery.
+    #[must_use]
+    pub const fn reception(&self) -> Reception {
+        if self.is_pending { Reception::Pending } else { Reception::Accepted }
+    }
+
     /// Counts what was decided, once it is committed.
     pub fn count(&self, context: &Context) {
         for (answer, _) in self.decided.iter().filter(|(_, is_new)| *is_new) {
@@ -232,21 +246,27 @@ impl Outcome {
 /// # Errors
 /// When the database cannot store them.
 pub async fn take_in(tx: &mut Tx, context: &Context, links: &Links, errands: &[&Errand]) -> db::Result<Vec<Outcome>> {
-    let steps: Vec<(&Errand, &Step)> = errands.iter().flat_map(|errand| errand.steps.iter().map(|step| (*errand, step))).collect();
+    let steps: Vec<(&Errand, usize, &Step)> =
+        errands.iter().flat_map(|errand| errand.steps.iter().enumerate().map(|(place, step)| (*errand, place, step))).collect();
     let mut results = Vec::with_capacity(steps.len());
     // What was decided before a ticket was opened again is taken back by that, and nothing that comes after.
-    for run in steps.chunk_by(|(_, a), (_, b)| !a.is_reopening() && !b.is_reopening()) {
-        if let [(errand, Step::Reopened { ticket })] = run {
+    for run in steps.chunk_by(|(.., a), (.., b)| !a.is_reopening() && !b.is_reopening()) {
+        if let [(errand, _, Step::Reopened { ticket })] = run {
+            // What waits is told first: it may be decided, and then taken back, while this transaction waits for it.
+            lookup::reopen(tx, &errand.survey, ticket, context.clock.now()).await?;
             results.push(StepResult::Reopened(receive::withdraw(tx, context, &errand.survey, ticket).await?));
             continue;
         }
         let arrivals: Vec<(&Survey, &Received)> =
-            run.iter().filter_map(|(errand, step)| Some((errand.survey.as_ref(), step.received()?))).collect();
+            run.iter().filter_map(|(errand, _, step)| Some((errand.survey.as_ref(), step.received()?))).collect();
         let mut taken = if arrivals.is_empty() { Vec::new() } else { receive::receive_all(tx, context, &arrivals).await? }.into_iter();
-        results.extend(run.iter().map(|(_, step)| match step.received().and_then(|_| taken.next()) {
-            Some(taken) => StepResult::Decided(Box::new(InteractionAnswer::new(context, links, taken.decided, taken.asked)), taken.is_new),
-            None => StepResult::Ignored,
-        }));
+        for (errand, place, step) in run {
+            results.push(match (step, step.received().and_then(|_| taken.next())) {
+                (Step::LookUp(received, questions), _) => look_up(tx, (context, links), (errand, *place), (received, questions)).await?,
+                (_, Some(taken)) => StepResult::decided(context, links, taken),
+                (_, None) => StepResult::Ignored,
+            });
+        }
     }
     let mut results = results.into_iter();
     errands.iter().map(|errand| outcome(errand, results.by_ref().take(errand.steps.len()).collect())).collect()
@@ -267,14 +287,40 @@ enum StepResult {
     Ignored,
     Reopened(Vec<InvitationId>),
     Decided(Box<InteractionAnswer>, bool),
+    Pending(bool),
+}
+
+impl StepResult {
+    fn decided(context: &Context, links: &Links, taken: Taken) -> Self {
+        Self::Decided(Box::new(InteractionAnswer::new(context, links, taken.decided, taken.asked)), taken.is_new)
+    }
+}
+
+/// Lets a closing wait for its customer, unless it was decided before.
+async fn look_up(
+    tx: &mut Tx,
+    (context, links): (&Context, &Links),
+    (errand, place): (&Errand, usize),
+    (received, questions): (&Received, &[String]),
+) -> db::Result<StepResult> {
+    if let Some(taken) = receive::decided_before(tx, &errand.survey, received).await? {
+        return Ok(StepResult::decided(context, links, taken));
+    }
+    let Origin::Delivery { source, event, .. } = errand.origin else { return Ok(StepResult::Ignored) };
+    let place = Place { source, event, index: i32::try_from(place).unwrap_or(i32::MAX) };
+    Ok(StepResult::Pending(lookup::enqueue(tx, context, &errand.survey, place, (received, questions)).await?))
 }
 
 fn outcome(errand: &Errand, results: Vec<StepResult>) -> db::Result<Outcome> {
-    let mut decided = Vec::new();
+    let (mut decided, mut is_pending) = (Vec::new(), false);
     let mut items = Vec::with_capacity(results.len());
     for result in results {
         items.push(match result {
             StepResult::Ignored => HookAnswer::ignored("not_closed"),
+            StepResult::Pending(is_new) => {
+                is_pending |= is_new;
+                HookAnswer::pending(is_new)
+            }
             StepResult::Reopened(withdrawn) => HookAnswer::reopened(withdrawn),
             StepResult::Decided(answer, is_new) => {
                 decided.push(((*answer).clone(), is_new));
@@ -287,7 +333,7 @@ fn outcome(errand: &Errand, results: Vec<StepResult>) -> db::Result<Outcome> {
         (Origin::Delivery { is_list, .. }, _) => db::to_json(&HookAnswers::of(items, *is_list))?,
         (Origin::Request { .. }, None) => return Err(Error::RowNotFound),
     };
-    Ok(Outcome { text, decided })
+    Ok(Outcome { text, decided, is_pending })
 }
 
 /// Notes deliveries with their answers, and which requests had which keys.
@@ -296,11 +342,11 @@ async fn note_all(tx: &mut Tx, context: &Context, errands: &[&Errand], outcomes:
     let (mut arrivals, mut requests) = (Vec::new(), Vec::new());
     for (errand, outcome) in errands.iter().zip(outcomes) {
         match &errand.origin {
-            Origin::Delivery { source, key, .. } => arrivals.push(Arrival {
-                id: context.random.uuid(at),
+            Origin::Delivery { source, event, key, .. } => arrivals.push(Arrival {
+                id: *event,
                 source: *source,
                 delivery_key: key.as_deref(),
-                outcome: Reception::Accepted,
+                outcome: outcome.reception(),
                 answer: &outcome.text,
                 problem: None,
                 body: None,

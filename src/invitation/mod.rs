@@ -5,6 +5,7 @@ pub mod clerk;
 pub mod facts;
 pub mod http;
 pub mod list;
+pub mod lookup;
 pub mod policy;
 pub mod receive;
 pub mod resend;
@@ -15,6 +16,7 @@ pub mod timing;
 use crate::clock::Timestamp;
 use crate::db::{FromRow, id, text_enum};
 use crate::i18n::Locale;
+use crate::outbox::Kinds;
 use crate::survey::SurveyId;
 
 id! {
@@ -34,6 +36,9 @@ id! {
 
 /// The kind of message in the outbox that carries an invitation by mail; its subject is the invitation.
 pub const MAIL: &str = Occasion::First.as_str();
+
+/// All kinds of messages about an invitation.
+pub const MAILS: Kinds = Kinds("invitation%");
 
 text_enum! {
     /// The kinds of message in the outbox whose subject is an invitation.

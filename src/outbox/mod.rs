@@ -1,6 +1,7 @@
 //! The queue under delivery: enqueue in the caller's transaction, claim under a lease, settle. It knows nothing of what it carries.
 
 pub mod backoff;
+pub mod serve;
 pub mod store;
 
 use uuid::Uuid;
@@ -25,6 +26,15 @@ text_enum! {
         /// It was no longer wanted.
         Cancelled = "cancelled",
     }
+}
+
+/// Kinds of messages, as a pattern of `LIKE`: whoever carries some leaves the others alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Kinds(pub &'static str);
+
+impl Kinds {
+    /// Every kind.
+    pub const ALL: Self = Self("%");
 }
 
 /// A message to send: what kind, about what.

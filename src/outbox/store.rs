@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use super::{Claimed, Job, OutboxId, Settlement, State};
+use super::{Claimed, Job, Kinds, OutboxId, Settlement, State};
 use crate::clock::Timestamp;
 use crate::db::changes::Change;
 use crate::db::{Result, Session, Tx, on_engine, to_json};
@@ -58,11 +58,11 @@ pub async fn enqueue(tx: &mut Tx, id: OutboxId, job: Job, now: Timestamp, due_at
 }
 
 const CLAIM_SQLITE: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
-    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $4)
+    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND kind LIKE $5 ORDER BY due_at, id LIMIT $4)
     RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
 
 const CLAIM_POSTGRES: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
-    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND kind LIKE $5 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
 
 /// A lease over messages: until when, and the proof of it.
@@ -74,13 +74,15 @@ pub struct Lease {
     pub token: Uuid,
 }
 
-/// Takes up to `limit` due messages under a lease; commit before sending.
+/// Takes up to `limit` due messages of some kinds under a lease; commit before sending.
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, limit: i64) -> Result<Vec<Claimed>> {
+pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, (kinds, limit): (Kinds, i64)) -> Result<Vec<Claimed>> {
     let sql = tx.pick(CLAIM_SQLITE, CLAIM_POSTGRES);
-    on_engine!(tx, |conn| { sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).fetch_all(conn).await })
+    on_engine!(tx, |conn| {
+        sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).bind(kinds.0).fetch_all(conn).await
+    })
 }
 
 /// Writes down how an attempt ended; false when the lease had ended and somebody else has the message.
@@ -136,12 +138,14 @@ pub async fn cancel(tx: &mut Tx, subject: Uuid, reason: &str, now: Timestamp) ->
     Ok(cancelled > 0)
 }
 
-/// When the next message is due, if any waits.
+/// When the next message of some kinds is due, if any waits.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn next_due(session: &mut impl Session) -> Result<Option<Timestamp>> {
-    on_engine!(session, |conn| { sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting'").fetch_one(conn).await })
+pub async fn next_due(session: &mut impl Session, kinds: Kinds) -> Result<Option<Timestamp>> {
+    on_engine!(session, |conn| {
+        sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting' AND kind LIKE $1").bind(kinds.0).fetch_one(conn).await
+    })
 }
 
 /// How many messages wait.

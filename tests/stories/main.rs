@@ -15,6 +15,8 @@ mod import;
 mod interactions;
 mod left_in_peace;
 mod life_of_a_survey;
+mod lookup_samples;
+mod lookups;
 mod operating;
 mod peer;
 mod plans;

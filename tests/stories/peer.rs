@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// Opens the loopback to outgoing requests, which wait a moment only.
 pub const OPENED: &[(&str, &str)] = &[("NABZ__WEBHOOKS__ALLOW_PRIVATE", r#"["127.0.0.0/8"]"#), ("NABZ__WEBHOOKS__TIMEOUT_MS", "500")];
@@ -52,16 +53,23 @@ pub fn silence() -> String {
 impl Peer {
     /// Answers each request by the script, which is told how many came before.
     pub async fn start(script: impl Fn(&Asked, usize) -> String + Send + Sync + 'static) -> Self {
+        let (peer, gate) = Self::gated(script).await;
+        gate.add_permits(Semaphore::MAX_PERMITS);
+        peer
+    }
+
+    /// The same, but every answer waits for a permit.
+    pub async fn gated(script: impl Fn(&Asked, usize) -> String + Send + Sync + 'static) -> (Self, Arc<Semaphore>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, script) = (Arc::clone(&asked), Arc::new(script));
+        let (asked, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+        let (seen, script, open) = (Arc::clone(&asked), Arc::new(script), Arc::clone(&gate));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&seen), Arc::clone(&script)));
+                tokio::spawn(answer(stream, (Arc::clone(&seen), Arc::clone(&open)), Arc::clone(&script)));
             }
         });
-        Self { url, asked }
+        (Self { url, asked }, gate)
     }
 
     /// What it was asked so far.
@@ -70,13 +78,18 @@ impl Peer {
     }
 }
 
-async fn answer(mut stream: TcpStream, seen: Arc<Mutex<Vec<Asked>>>, script: Arc<impl Fn(&Asked, usize) -> String>) {
+async fn answer(
+    mut stream: TcpStream,
+    (seen, gate): (Arc<Mutex<Vec<Asked>>>, Arc<Semaphore>),
+    script: Arc<impl Fn(&Asked, usize) -> String>,
+) {
     let Some(asked) = read(&mut stream).await else { return };
     let before = {
         let mut seen = seen.lock().unwrap();
         seen.push(asked.clone());
         seen.len() - 1
     };
+    gate.acquire().await.unwrap().forget();
     let answer = script(&asked, before);
     if answer.is_empty() {
         // Until the other side gives up.

@@ -12,8 +12,8 @@ use crate::statement::Statement;
 use crate::tokens::parameters;
 
 /// Tables that grow with every ticket, mail and vote.
-const GROWING: [&str; 8] =
-    ["customer", "interaction", "invitation", "invitation_event", "response", "outbox", "source_event", "idempotency"];
+const GROWING: [&str; 9] =
+    ["lookup", "customer", "interaction", "invitation", "invitation_event", "response", "outbox", "source_event", "idempotency"];
 
 /// Statements that may read a whole table, and why.
 const MAY_SCAN: &[(&str, &str)] = &[
@@ -35,6 +35,8 @@ const ROWS: &str = "SET session_replication_role = replica;
         SELECT md5('o' || i)::uuid, 'mail', md5('v' || i)::uuid, 'sent', i, 0, i FROM generate_series(1, 5000) i;
     INSERT INTO source_event (id, source_id, delivery_key, outcome, answer, created_at)
         SELECT md5('e' || i)::uuid, md5('d')::uuid, i, 'accepted', '', i FROM generate_series(1, 5000) i;
+    INSERT INTO lookup (id, survey_id, source_id, event_id, place, closure_key, ticket_id, interaction, questions, created_at)
+        SELECT md5('l' || i)::uuid, md5('s')::uuid, md5('d')::uuid, md5('e' || i)::uuid, 0, i, i, '{}', '[]', i FROM generate_series(1, 5000) i;
     INSERT INTO idempotency (request_key, body_hash, interaction_id, created_at) SELECT i, '', md5('i' || i)::uuid, i FROM generate_series(1, 5000) i;
     SET session_replication_role = origin;
     SET plan_cache_mode = force_generic_plan;";

@@ -19,7 +19,13 @@ use crate::on_both_engines;
 fn received(ticket: &str, email: &str, closed_at: nabz::clock::Timestamp) -> Received {
     let ticket = Ticket { id: Some(ticket.to_owned()), closed_at: Some(closed_at), ..Ticket::default() };
     let customer = Customer { email: Some(email.to_owned()), ..Customer::default() };
-    Received { source: None, closed: true, interaction: Interaction { ticket, customer, ..Interaction::default() }, request_key: None }
+    Received {
+        source: None,
+        closed: true,
+        interaction: Interaction { ticket, customer, ..Interaction::default() },
+        request_key: None,
+        looked_up: None,
+    }
 }
 
 on_both_engines! {
@@ -59,7 +65,7 @@ on_both_engines! {
         let reopened = Step::Reopened { ticket: "1".to_owned() };
         let steps = vec![step(first), Step::Ignored, step(again), step(other), reopened, step(late)];
         let source = Hook::connect(&app, "standard", "support", None).await.id.parse().unwrap();
-        let errand = Errand { survey, steps, origin: Origin::Delivery { source, key: None, is_list: true } };
+        let errand = Errand { survey, steps, origin: Origin::Delivery { source, event: app.app.context.random.uuid(app.clock.now()), key: None, is_list: true } };
         let (clerk, serve) = Clerk::new(Arc::clone(context), Links::new(&context.keyring));
         let serving = tokio::spawn(serve);
         let told: Value = serde_json::from_str(&clerk.take(errand).await.unwrap().text).unwrap();

@@ -76,7 +76,7 @@ impl Known {
             policy: &survey.policy,
             metric: survey.metric,
             now,
-            closed: received.closed,
+            closed: received.is_over(),
             closed_at: interaction.ticket.closed_at,
             is_asked_about_ticket: ticket.as_ref().is_some_and(|ticket| self.open.contains(ticket)),
             has_address: survey.deliver.is_empty() || survey.deliver.iter().any(|channel| has_address(*channel, &interaction.customer)),
@@ -91,7 +91,7 @@ impl Known {
             zone: survey.timezone,
         };
         let decision = policy::decide(&facts);
-        let explanation = policy::explain(&facts, decision);
+        let explanation = received.explained(decision, policy::explain(&facts, decision));
         if matches!(decision, Decision::Invite { .. }) {
             if let Some(customer) = fresh.customer {
                 self.note_asked(customer, survey.metric, now);

@@ -74,7 +74,8 @@ pub(crate) async fn hook(request: HttpRequest, desk: Data<Desk>, path: Path<Hook
             };
         }
     };
-    let errand = errand(&desk, &source, proof.delivery_key, read).await?;
+    let event = context.random.uuid(now);
+    let errand = errand(&desk, &source, (event, proof.delivery_key), read).await?;
     let receipt = desk.clerk.take(errand).await.map_err(|NotStored| Problem::unavailable())?;
     Ok(HttpResponse::Ok().content_type("application/json").body(receipt.text))
 }
@@ -127,27 +128,45 @@ async fn keys(context: &Context, source: &Source, delivery: &Delivery<'_>) -> Re
     })
 }
 
-fn read(source: &Source, body: &[u8], is_form: bool) -> Result<(Vec<Event>, bool), reading::Unreadable> {
+/// An event, and what its help desk has to be asked before anything can be decided.
+type Asked = (Event, Vec<String>);
+
+fn read(source: &Source, body: &[u8], is_form: bool) -> Result<(Vec<Asked>, bool), reading::Unreadable> {
     let (values, is_list) = if is_form { (vec![reading::form(body)], false) } else { reading::events(body)? };
-    let events = values.iter().map(|value| source.kind.read(value)).collect::<Result<_, _>>()?;
-    Ok((events, is_list))
+    let can_ask = source.can_ask();
+    let read = |value| {
+        let event = source.kind.read(value)?;
+        let questions = match &event {
+            Event::Closed(interaction) if can_ask => source.kind.questions(value, interaction),
+            _ => Vec::new(),
+        };
+        Ok((event, questions))
+    };
+    Ok((values.iter().map(read).collect::<Result<_, _>>()?, is_list))
 }
 
 /// What the events of a delivery are for the clerk.
-async fn errand(desk: &Desk, source: &Source, key: Option<String>, (events, is_list): (Vec<Event>, bool)) -> Result<Errand, Problem> {
+async fn errand(
+    desk: &Desk,
+    source: &Source,
+    (event, key): (Uuid, Option<String>),
+    (events, is_list): (Vec<Asked>, bool),
+) -> Result<Errand, Problem> {
     let survey = desk.surveys.find(source.survey_id.0).await?.ok_or_else(|| Problem::not_found("survey"))?;
     let steps = events.into_iter().map(|event| step(source.id, key.as_deref(), event)).collect();
-    Ok(Errand { survey, steps, origin: Origin::Delivery { source: source.id, key, is_list } })
+    Ok(Errand { survey, steps, origin: Origin::Delivery { source: source.id, event, key, is_list } })
 }
 
-fn step(source: SourceId, key: Option<&str>, event: Event) -> Step {
+fn step(source: SourceId, key: Option<&str>, (event, questions): Asked) -> Step {
     match event {
         Event::Other => Step::Ignored,
         Event::Reopened { ticket } => Step::Reopened { ticket },
         Event::Closed(interaction) => {
             // Several tickets of one delivery share its id.
             let request_key = key.map(|key| format!("{key} {}", interaction.ticket.id.as_deref().unwrap_or_default()));
-            Step::Decide(Box::new(Received { source: Some(source), closed: true, interaction: *interaction, request_key }))
+            let received =
+                Box::new(Received { source: Some(source), closed: true, interaction: *interaction, request_key, looked_up: None });
+            if questions.is_empty() { Step::Decide(received) } else { Step::LookUp(received, questions) }
         }
     }
 }
@@ -170,9 +189,9 @@ pub(crate) async fn replay(_: Admin, desk: Data<Desk>, path: Path<(SourceId, Uui
     let is_form = !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[");
     let events = read(&source, &body, is_form)
         .map_err(|unreadable| Problem::new(Kind::BadRequest).detail(format!("{unreadable}. The body is still kept.")))?;
-    let errand = errand(&desk, &source, None, events).await?;
+    let errand = errand(&desk, &source, (event, None), events).await?;
     let outcome = clerk::take_in(&mut tx, &desk.context, &desk.links, &[&errand]).await?.pop().ok_or_else(Problem::unavailable)?;
-    intake::store::settle_arrival(&mut tx, event, &outcome.text).await?;
+    intake::store::settle_arrival(&mut tx, event, outcome.reception(), &outcome.text).await?;
     tx.commit().await?;
     outcome.count(&desk.context);
     Ok(HttpResponse::Ok().content_type("application/json").body(outcome.text))

@@ -104,7 +104,7 @@ impl Draft {
         if !errors.is_empty() {
             return Err(Problem::fields(errors));
         }
-        Ok((self.survey, Received { source: None, closed: self.closed, interaction, request_key: key }))
+        Ok((self.survey, Received { source: None, closed: self.closed, interaction, request_key: key, looked_up: None }))
     }
 }
 

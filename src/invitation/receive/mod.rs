@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use self::store::{InteractionRow, Record};
 use super::facts::store::{Asked, ClosureKey};
 use super::facts::{self, Fresh, Known};
+use super::lookup::LookedUp;
 use super::policy::Decision;
 use super::store::Decided;
 use super::timeline::{self, Event};
-use super::{InteractionId, Invitation, InvitationId, MAIL, State};
+use super::{InteractionId, Invitation, InvitationId, MAIL, Reason, State};
 use crate::clock::Timestamp;
 use crate::db::{Error, Result, Tx};
 use crate::i18n::{Locale, ascii_digits};
@@ -35,11 +36,14 @@ pub struct Received {
     pub interaction: Interaction,
     /// What tells it from others where ticket and instant do not: the id of the delivery, or the `Idempotency-Key`.
     pub request_key: Option<String>,
+    /// What came of asking its help desk who the customer is, where that was done.
+    pub looked_up: Option<LookedUp>,
 }
 
 impl Received {
     /// What names this closing. With ticket and instant it is the same whether it came by a hook or by the API.
-    fn closure_key(&self) -> String {
+    #[must_use]
+    pub fn closure_key(&self) -> String {
         let ticket = &self.interaction.ticket;
         let from = self.source.map_or_else(|| "api".to_owned(), |id| id.to_string());
         let key = match (&ticket.id, ticket.closed_at, &self.request_key) {
@@ -49,6 +53,23 @@ impl Received {
             (None, _, None) => format!("from {from}"),
         };
         if self.closed { key } else { format!("open {key}") }
+    }
+
+    /// Whether it is over, and still was when its customer had been looked up.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.closed && !self.looked_up.as_ref().is_some_and(|looked_up| looked_up.is_reopened)
+    }
+
+    /// The explanation of a decision about it, with what asking the help desk came to.
+    #[must_use]
+    pub fn explained(&self, decision: Decision, sentence: String) -> String {
+        let (_, reason, _) = decision.parts();
+        match (reason, &self.looked_up) {
+            (Some(Reason::NotClosed), Some(_)) => "The ticket was opened again before its customer was known.".to_owned(),
+            (Some(Reason::NoAddress), Some(LookedUp { told: Some(told), .. })) => format!("{sentence} {told}"),
+            _ => sentence,
+        }
     }
 }
 
@@ -108,6 +129,16 @@ pub async fn receive_all(tx: &mut Tx, context: &Context, arrivals: &[(&Survey, &
         Ok(Taken { decided, asked, is_new: new.remove(key) })
     });
     taken.collect()
+}
+
+/// What was decided about the same closing before, if anything was.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn decided_before(tx: &mut Tx, survey: &Survey, received: &Received) -> Result<Option<Taken>> {
+    let key = (survey.id, received.closure_key());
+    let found = facts::store::find_closures(tx, &[&key]).await?.remove(&key);
+    Ok(found.map(|(decided, asked)| Taken { decided, asked, is_new: false }))
 }
 
 /// Stores one interaction and decides.
@@ -288,6 +319,7 @@ mod tests {
             closed: true,
             interaction: Interaction { ticket, ..Interaction::default() },
             request_key: request_key.map(ToOwned::to_owned),
+            looked_up: None,
         }
     }
 

@@ -202,7 +202,7 @@ impl Reading {
             return Err(Refused::new("customer", "needs one of email, phone and ref where there is no score"));
         }
         let closed = truth(cells, Field::Closed)?.unwrap_or(true);
-        Ok(Received { source: None, closed, interaction, request_key })
+        Ok(Received { source: None, closed, interaction, request_key, looked_up: None })
     }
 
     fn interaction(&self, cells: &Cells) -> Result<Interaction, Refused> {
