@@ -140,11 +140,7 @@ impl Terminal {
         if !self.is_watched || self.drawn.is_some_and(|drawn| drawn.elapsed() < TELL_EVERY) {
             return;
         }
-        let percent = bytes.saturating_mul(100).checked_div(self.length).unwrap_or(100).min(100);
-        let rate = u128::from(rows) * 1000 / self.begun.elapsed().as_millis().max(1);
-        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
-        let bar: String = (0..20).map(|step| if step * 5 < percent { '#' } else { '.' }).collect();
-        say(&format!("\r\x1b[K[{bar}] {percent:>3} %  {} rows, {} a second", grouped(rows), grouped(rate)));
+        say(&format!("\r\x1b[K{}", progress(rows, (bytes, self.length), self.begun.elapsed())));
         self.drawn = Some(Instant::now());
     }
 
@@ -155,6 +151,15 @@ impl Terminal {
     }
 }
 
+/// How far an import is: a bar by bytes, and rows with their rate.
+fn progress(rows: u64, (bytes, length): (u64, u64), elapsed: Duration) -> String {
+    let percent = bytes.saturating_mul(100).checked_div(length).unwrap_or(100).min(100);
+    let rate = u128::from(rows) * 1000 / elapsed.as_millis().max(1);
+    let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+    let bar: String = (0..20).map(|step| if step * 5 < percent { '#' } else { '.' }).collect();
+    format!("[{bar}] {percent:>3} %  {} rows, {} a second", grouped(rows), grouped(rate))
+}
+
 fn say(text: &str) {
     // There is nowhere left to report that writing to stderr failed.
     let _ = std::io::stderr().write_all(text.as_bytes());
@@ -163,6 +168,15 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn progress_is_a_bar_with_numbers() {
+        let second = Duration::from_secs(1);
+        assert_eq!(progress(1500, (500, 1000), 2 * second), "[##########..........]  50 %  1,500 rows, 750 a second");
+        assert_eq!(progress(0, (0, 1000), Duration::ZERO), "[....................]   0 %  0 rows, 0 a second");
+        assert_eq!(progress(7, (2000, 1000), second), "[####################] 100 %  7 rows, 7 a second");
+        assert!(progress(0, (0, 0), second).contains("100 %"));
+    }
 
     #[test]
     fn a_summary_tells_every_number_that_is_not_zero() {
