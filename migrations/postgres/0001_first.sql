@@ -120,6 +120,7 @@ CREATE TABLE invitation (
     metric TEXT NOT NULL,
     state TEXT NOT NULL,
     locale TEXT,
+    timezone TEXT,
     expires_at BIGINT NOT NULL,
     sent_at BIGINT,
     sent_day INTEGER,

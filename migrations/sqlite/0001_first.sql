@@ -120,6 +120,7 @@ CREATE TABLE invitation (
     metric TEXT NOT NULL,
     state TEXT NOT NULL,
     locale TEXT,
+    timezone TEXT,
     expires_at INTEGER NOT NULL,
     sent_at INTEGER,
     sent_day INTEGER,

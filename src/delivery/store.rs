@@ -1,11 +1,13 @@
 //! The only SQL about what a message says.
 
+use chrono_tz::Tz;
+
 use crate::clock::Timestamp;
 use crate::db::{FromRow, Json, Result, Session, on_engine};
 use crate::i18n::Locale;
 use crate::intake::{Agent, Ticket};
 use crate::invitation::{InvitationId, State};
-use crate::survey::SurveyId;
+use crate::survey::{Survey, SurveyId};
 
 /// What an invitation's mail is composed from.
 #[derive(Debug, FromRow)]
@@ -22,6 +24,8 @@ pub struct Letter {
     pub created_at: Timestamp,
     /// The customer's language, where it is one of ours.
     pub locale: Option<Locale>,
+    /// The customer's time zone, where it is known.
+    pub timezone: Option<String>,
     /// The customer's address, unless it was erased.
     pub email: Option<String>,
     /// The customer's name.
@@ -34,6 +38,14 @@ pub struct Letter {
     pub is_suppressed: bool,
 }
 
+impl Letter {
+    /// The zone whose clocks the sending hours go by.
+    #[must_use]
+    pub fn zone(&self, survey: &Survey) -> Tz {
+        self.timezone.as_ref().and_then(|name| name.parse().ok()).unwrap_or(survey.timezone)
+    }
+}
+
 /// What the mail of an invitation is composed from, as it is now.
 ///
 /// # Errors
@@ -41,7 +53,8 @@ pub struct Letter {
 pub async fn find_letter(session: &mut impl Session, id: InvitationId) -> Result<Option<Letter>> {
     on_engine!(session, |conn| {
         sqlx::query_as(
-            "SELECT invitation.survey_id, invitation.state, invitation.expires_at, invitation.sent_at, invitation.created_at, invitation.locale, customer.email, customer.name,
+            "SELECT invitation.survey_id, invitation.state, invitation.expires_at, invitation.sent_at, invitation.created_at, invitation.locale,
+                 invitation.timezone, customer.email, customer.name,
                  interaction.ticket, interaction.agent,
                  EXISTS (SELECT 1 FROM suppression WHERE suppression.identity = customer.identity) AS is_suppressed
              FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN customer ON customer.id = invitation.customer_id

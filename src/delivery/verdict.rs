@@ -24,7 +24,7 @@ pub enum Verdict {
 /// Judges a message.
 #[must_use]
 pub fn judge(occasion: Occasion, letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
-    let policy = &survey.policy;
+    let (policy, zone) = (&survey.policy, letter.zone(survey));
     let drop = |why: &str| Verdict::Drop(why.to_owned());
     match (occasion, letter.state.at(now, letter.expires_at)) {
         (Occasion::First | Occasion::Resend, State::Scheduled) | (Occasion::Reminder | Occasion::Resend, State::Sent) => {}
@@ -39,7 +39,7 @@ pub fn judge(occasion: Occasion, letter: &Letter, survey: &Survey, now: Timestam
     if survey.archived_at.is_some() {
         return drop("the survey is archived");
     }
-    if occasion == Occasion::First && timing::is_late(policy, survey.timezone, (letter.created_at, now)) {
+    if occasion == Occasion::First && timing::is_late(policy, zone, (letter.created_at, now)) {
         return Verdict::Drop(format!("it is more than {} days late", policy.max_age_days));
     }
     if occasion == Occasion::Reminder && policy.reminder_days.is_none() {
@@ -49,7 +49,7 @@ pub fn judge(occasion: Occasion, letter: &Letter, survey: &Survey, now: Timestam
         return if occasion == Occasion::Reminder { drop(PAUSED) } else { Verdict::Wait(now.plus_millis(HELD_MS), PAUSED) };
     }
     // Who asks for a message once more wants it now.
-    let opens_at = if occasion == Occasion::Resend { now } else { timing::within_hours(policy, survey.timezone, now) };
+    let opens_at = if occasion == Occasion::Resend { now } else { timing::within_hours(policy, zone, now) };
     if opens_at > now { Verdict::Wait(opens_at, "outside the sending hours") } else { Verdict::Leave }
 }
 
@@ -75,6 +75,7 @@ mod tests {
             sent_at: None,
             created_at: now(),
             locale: None,
+            timezone: None,
             email: Some("sara@example.com".to_owned()),
             name: None,
             ticket: Json(Ticket::default()),
@@ -147,6 +148,9 @@ mod tests {
         let waits = Verdict::Wait(Timestamp::parse("2026-01-16T08:00:00Z").unwrap(), "outside the sending hours");
         assert_eq!(judge(Occasion::First, &letter(State::Scheduled), &survey, now()), waits);
         assert_eq!(judge(Occasion::Reminder, &letter(State::Sent), &survey, now()), waits);
+        let far_away = Letter { timezone: Some("America/Halifax".to_owned()), ..letter(State::Scheduled) };
+        let at_eight_there = Verdict::Wait(Timestamp::parse("2026-01-15T12:00:00Z").unwrap(), "outside the sending hours");
+        assert_eq!(judge(Occasion::First, &far_away, &survey, now()), at_eight_there);
         assert_eq!(judge(Occasion::Resend, &letter(State::Sent), &survey, now()), Verdict::Leave);
     }
 }

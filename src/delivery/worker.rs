@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
+
 use super::compose::{InvitationMail, compose};
 use super::mail::{Mail, Mailbox};
 use super::store::{self, Letter};
@@ -59,6 +61,7 @@ enum Meaning {
 struct Sending {
     occasion: Occasion,
     survey: Arc<Survey>,
+    zone: Tz,
     expires_at: Timestamp,
 }
 
@@ -102,13 +105,13 @@ impl Courier {
             Verdict::Drop(why) => return Ok(Task::TakeBack(why)),
         }
         let mail = self.compose(message, occasion, &letter, &survey);
-        Ok(Task::Send(Box::new(mail), Sending { occasion, survey, expires_at: letter.expires_at }))
+        Ok(Task::Send(Box::new(mail), Sending { occasion, zone: letter.zone(&survey), survey, expires_at: letter.expires_at }))
     }
 
     /// Composes a message. Its id and its date are the same at every attempt.
     fn compose(&self, message: &Claimed, occasion: Occasion, letter: &Letter, survey: &Survey) -> Mail {
         let id = InvitationId(message.subject_id);
-        let reminded_at = || timing::reminded_at(&survey.policy, survey.timezone, (letter.sent_at?, letter.expires_at));
+        let reminded_at = || timing::reminded_at(&survey.policy, letter.zone(survey), (letter.sent_at?, letter.expires_at));
         let (mail_id, date) = match occasion {
             Occasion::First => (id.to_string(), letter.created_at),
             Occasion::Reminder => (format!("{id}-reminder"), reminded_at().unwrap_or(letter.created_at)),
@@ -168,7 +171,7 @@ impl Courier {
     /// Counts an invitation whose first message was accepted, and enqueues its one reminder; notes any other message.
     async fn accepted(&self, tx: &mut Tx, id: InvitationId, sending: &Sending, is_ours: bool) -> db::Result<()> {
         let now = self.context.clock.now();
-        let Sending { occasion, survey, expires_at } = sending;
+        let Sending { occasion, survey, zone, expires_at } = sending;
         let event = match occasion {
             Occasion::First => None,
             Occasion::Reminder => Some(Event::Reminded),
@@ -178,7 +181,7 @@ impl Courier {
             timeline::note(tx, &self.context, id, (event, None)).await?;
         }
         if *occasion != Occasion::Reminder && receive::count_sent(tx, survey, id, now).await? {
-            let reminded_at = timing::reminded_at(&survey.policy, survey.timezone, (now, *expires_at));
+            let reminded_at = timing::reminded_at(&survey.policy, *zone, (now, *expires_at));
             if let Some(due_at) = reminded_at {
                 let job = Job { kind: Occasion::Reminder.as_str(), subject: id.0 };
                 outbox::store::enqueue(tx, OutboxId(self.context.random.uuid(now)), job, now, due_at).await?;

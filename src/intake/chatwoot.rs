@@ -59,6 +59,7 @@ fn closed(body: &Value, id: String) -> Interaction {
             name: text(body, "/meta/sender/name"),
             locale: text(body, "/additional_attributes/browser_language"),
             reference: text(body, "/meta/sender/identifier"),
+            ..Customer::default()
         },
         agent: Agent {
             id: text(body, "/meta/assignee/id"),

@@ -1,5 +1,6 @@
 //! What happened between a customer and the team, and what of it is fit to be kept. Pure.
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -63,9 +64,20 @@ pub struct Customer {
     pub name: Option<String>,
     /// Language, as the help desk says it: `fa`, `fa-IR`, `Persian`.
     pub locale: Option<String>,
+    /// IANA time zone, such as `Asia/Tehran`: sending hours go by its clocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// The caller's own name for the customer.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
+}
+
+impl Customer {
+    /// The time zone, where it is known.
+    #[must_use]
+    pub fn zone(&self) -> Option<Tz> {
+        self.timezone.as_ref().and_then(|name| name.parse().ok())
+    }
 }
 
 /// Who helped.
@@ -96,7 +108,7 @@ const MOST_TAGS: usize = 50;
 
 impl Interaction {
     /// Every text with its name and its longest length.
-    fn texts(&mut self) -> [(&'static str, &mut Option<String>, usize); 15] {
+    fn texts(&mut self) -> [(&'static str, &mut Option<String>, usize); 16] {
         [
             ("ticket.id", &mut self.ticket.id, LONGEST_ID),
             ("ticket.subject", &mut self.ticket.subject, LONGEST_TEXT),
@@ -105,6 +117,7 @@ impl Interaction {
             ("customer.phone", &mut self.customer.phone, LONGEST_ID),
             ("customer.name", &mut self.customer.name, LONGEST_ID),
             ("customer.locale", &mut self.customer.locale, LONGEST_ID),
+            ("customer.timezone", &mut self.customer.timezone, LONGEST_ID),
             ("customer.ref", &mut self.customer.reference, LONGEST_ID),
             ("agent.id", &mut self.agent.id, LONGEST_ID),
             ("agent.name", &mut self.agent.name, LONGEST_ID),
@@ -117,13 +130,14 @@ impl Interaction {
     }
 
     /// Makes what a help desk sent fit to be kept: control characters become spaces, empty is nothing, long texts are cut,
-    /// tags are unique, and an address that can receive no mail is no address.
+    /// tags are unique, and an address that can receive no mail is no address, nor an unknown time zone a time zone.
     pub fn tidy(&mut self) {
         for (_, text, longest) in self.texts() {
             tidy_text(text, longest);
         }
         tidy_text(&mut self.product, LONGEST_ID);
         self.customer.email = self.customer.email.take().filter(|email| address::is_valid(email));
+        self.customer.timezone = self.customer.zone().map(|zone| zone.name().to_owned());
         let mut tags = Vec::new();
         for tag in std::mem::take(&mut self.tags) {
             let mut tag = Some(tag);
@@ -155,6 +169,9 @@ impl Interaction {
         if self.customer.email.as_deref().is_some_and(|email| !email.trim().is_empty() && !address::is_valid(email.trim())) {
             refuse("customer.email", "must be a mail address such as sara@example.com".to_owned());
         }
+        if self.customer.timezone.as_deref().is_some_and(|name| name.parse::<Tz>().is_err()) {
+            refuse("customer.timezone", "must be an IANA time zone such as Asia/Tehran".to_owned());
+        }
         errors
     }
 }
@@ -174,14 +191,19 @@ mod tests {
     #[test]
     fn what_a_help_desk_sends_is_made_fit() {
         let mut interaction = Interaction {
-            customer: Customer { email: Some("not an address".to_owned()), name: Some(" a\r\nb ".to_owned()), ..Customer::default() },
+            customer: Customer {
+                email: Some("not an address".to_owned()),
+                name: Some(" a\r\nb ".to_owned()),
+                timezone: Some("Pacific Time".to_owned()),
+                ..Customer::default()
+            },
             team: Some("  ".to_owned()),
             product: Some("x".repeat(1000)),
             tags: vec!["vip".to_owned(), String::new(), "vip".to_owned(), "b".to_owned()],
             ..Interaction::default()
         };
         interaction.tidy();
-        assert_eq!(interaction.customer.email, None);
+        assert_eq!((&interaction.customer.email, &interaction.customer.timezone), (&None, &None));
         assert_eq!(interaction.customer.name.as_deref(), Some("a  b"));
         assert_eq!(interaction.team, None);
         assert_eq!(interaction.product.unwrap().len(), LONGEST_ID);
@@ -192,12 +214,12 @@ mod tests {
     fn a_caller_is_told_every_field_that_does_not_fit() {
         let mut interaction = Interaction {
             ticket: Ticket { id: Some("x".repeat(201)), ..Ticket::default() },
-            customer: Customer { email: Some("sara".to_owned()), ..Customer::default() },
+            customer: Customer { email: Some("sara".to_owned()), timezone: Some("Mars".to_owned()), ..Customer::default() },
             tags: vec!["t".to_owned(); 51],
             product: Some("p".repeat(201)),
             ..Interaction::default()
         };
         let fields: Vec<String> = interaction.check().into_iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["ticket.id", "product", "tags", "customer.email"]);
+        assert_eq!(fields, ["ticket.id", "product", "tags", "customer.email", "customer.timezone"]);
     }
 }

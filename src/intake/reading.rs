@@ -92,6 +92,7 @@ fn interaction(body: &Value) -> Interaction {
             phone: text(body, "/customer/phone"),
             name: text(body, "/customer/name"),
             locale: text(body, "/customer/locale"),
+            timezone: text(body, "/customer/timezone"),
             reference: text(body, "/customer/ref"),
         },
         agent: Agent { id: text(body, "/agent/id"), name: text(body, "/agent/name"), email: text(body, "/agent/email") },

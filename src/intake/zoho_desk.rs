@@ -143,6 +143,7 @@ fn closed(event: &Value, id: String) -> Interaction {
             name: whole("contact"),
             locale: field("language"),
             reference: field("contactId").or_else(|| field("contact/id")),
+            ..Customer::default()
         },
         agent: Agent { id: field("assigneeId").or_else(|| field("assignee/id")), name: whole("assignee"), email: field("assignee/email") },
         team: field("team/name").or_else(|| field("department/name")),

@@ -145,6 +145,8 @@ pub struct Invitation {
     pub state: State,
     /// The customer's language, where it is one of ours.
     pub locale: Option<Locale>,
+    /// The customer's time zone, where it is known.
+    pub timezone: Option<String>,
     /// Until when it can be answered.
     pub expires_at: Timestamp,
     /// When its message was accepted, or the caller had the link.

@@ -139,7 +139,7 @@ pub struct Policy {
     pub exclude_tags: Vec<String>,
     /// Customers whose mail address lies in one of these domains, or below it, are not asked.
     pub exclude_domains: Vec<String>,
-    /// Hours of the day at which messages may leave, in the survey's time zone: `["09:00", "18:00"]`, the end not included; null for any hour.
+    /// Hours of the day at which messages may leave, in the customer's time zone where it is known, else in the survey's: `["09:00", "18:00"]`, the end not included; null for any hour.
     #[schema(value_type = Option<Vec<String>>)]
     pub send_hours: Option<SendHours>,
     /// While true nobody new is asked, messages that wait are held, and reminders are dropped.

@@ -64,6 +64,34 @@ on_both_engines! {
         assert_eq!(app.app.deliver_due().await.unwrap(), 1);
         assert_eq!(app.mails.lock().unwrap().len(), 1);
     }
+
+    async fn sending_hours_go_by_the_clocks_of_a_customer_whose_zone_is_known(app: TestApp) {
+        let policy = json!({"send_hours": ["09:00", "11:00"], "reminder_days": 1, "expires_days": 10, "quiet_days": 0, "quiet_any_days": 0});
+        app.survey("support", json!({"timezone": "Europe/Berlin", "policy": policy})).await;
+        let hook = Hook::connect(&app, "standard", "support", None).await;
+        let mut event = closed(&app, "1", "a@example.com");
+        event["customer"]["timezone"] = json!("America/New_York");
+        let body = json!({"survey": "support", "ticket": {"id": "2"}, "customer": {"email": "b@example.com", "timezone": "America/New_York"}});
+        let (_, by_hook) = hook.send(&app, "m1", &event).await;
+        let (_, by_api) = app.post("/api/v1/interactions", &body).await;
+        // It is 05:30 in New York, and 11:30 in Berlin.
+        let expected = "The message leaves at 2026-01-15T14:00:00.000Z, within 09:00 to 11:00 in America/New_York; the link can be answered until 2026-01-25.";
+        assert_eq!(by_api["explanation"], json!(expected));
+        for id in [&by_hook["interaction"], &by_api["id"]] {
+            let (_, told) = app.get(&format!("/api/v1/interactions/{}", id.as_str().unwrap())).await;
+            assert_eq!((&told["explanation"], &told["customer"]["timezone"]), (&json!(expected), &json!("America/New_York")));
+        }
+        app.clock.advance(3 * 3_600_000 + 30 * 60_000 - 1);
+        assert_eq!(app.app.deliver_due().await.unwrap(), 0);
+        app.clock.advance(1);
+        assert_eq!(app.app.deliver_due().await.unwrap(), 2);
+        assert_eq!(app.mails.lock().unwrap().len(), 2);
+        app.clock.advance(24 * 3_600_000);
+        assert_eq!(app.app.deliver_due().await.unwrap(), 2, "the reminders, by the same clocks");
+        assert_eq!(app.mails.lock().unwrap().len(), 4);
+        let (status, problem) = app.post("/api/v1/interactions", &json!({"survey": "support", "ticket": {"id": "3"}, "customer": {"ref": "c", "timezone": "Mars/Base"}})).await;
+        assert_eq!((status, &problem["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("customer.timezone")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -88,7 +88,7 @@ impl Known {
             asked_same_metric_at: asked.and_then(|asked| asked.get(&survey.metric).copied()),
             asked_any_at: asked.and_then(|asked| asked.values().copied().max()),
             sample_key: &format!("{} {}", survey.id, key.1),
-            zone: survey.timezone,
+            zone: interaction.customer.zone().unwrap_or(survey.timezone),
         };
         let decision = policy::decide(&facts);
         let explanation = received.explained(decision, policy::explain(&facts, decision));

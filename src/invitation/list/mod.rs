@@ -74,6 +74,8 @@ pub struct Listed {
     pub name: Option<String>,
     /// The caller's own name for the customer.
     pub reference: Option<String>,
+    /// The customer's time zone, where somebody was asked and it is known.
+    pub timezone: Option<String>,
     /// The invitation.
     pub invitation_id: Option<InvitationId>,
     /// What has become of it.

@@ -239,6 +239,7 @@ async fn invite_all(
             customer_id: fresh.customer,
             state: if sent_day.is_some() { State::Sent } else { State::Scheduled },
             locale,
+            timezone: interaction.customer.timezone.clone(),
             expires_at,
             sent_at: sent_day.map(|_| now),
             created_at: now,

@@ -218,7 +218,7 @@ pub async fn insert_interactions(tx: &mut Tx, rows: &[InteractionRow<'_>]) -> Re
 }
 
 #[derive(Serialize)]
-struct InvitationRow {
+struct InvitationRow<'a> {
     id: Simple,
     survey: Simple,
     interaction: Simple,
@@ -226,6 +226,7 @@ struct InvitationRow {
     metric: Metric,
     state: State,
     locale: Option<Locale>,
+    timezone: Option<&'a str>,
     expires: i64,
     sent: Option<i64>,
     sent_day: Option<i32>,
@@ -235,18 +236,20 @@ struct InvitationRow {
 macro_rules! invitations {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, locale, expires_at, sent_at, sent_day, created_at) ",
+            "INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, locale, timezone, expires_at, sent_at, sent_day,
+                 created_at) ",
             $rows
         )
     };
 }
 const INVITATIONS_SQLITE: &str = invitations!(
     "SELECT unhex(value ->> 'id'), unhex(value ->> 'survey'), unhex(value ->> 'interaction'), unhex(value ->> 'customer'), value ->> 'metric',
-         value ->> 'state', value ->> 'locale', value ->> 'expires', value ->> 'sent', value ->> 'sent_day', value ->> 'now' FROM jsonb_each($1)"
+         value ->> 'state', value ->> 'locale', value ->> 'timezone', value ->> 'expires', value ->> 'sent', value ->> 'sent_day', value ->> 'now'
+     FROM jsonb_each($1)"
 );
 const INVITATIONS_POSTGRES: &str = invitations!(
-    "SELECT id, survey, interaction, customer, metric, state, locale, expires, sent, sent_day, now FROM json_to_recordset($1::json)
-         AS r (id uuid, survey uuid, interaction uuid, customer uuid, metric text, state text, locale text, expires bigint, sent bigint,
+    "SELECT id, survey, interaction, customer, metric, state, locale, timezone, expires, sent, sent_day, now FROM json_to_recordset($1::json)
+         AS r (id uuid, survey uuid, interaction uuid, customer uuid, metric text, state text, locale text, timezone text, expires bigint, sent bigint,
          sent_day integer, now bigint)"
 );
 
@@ -255,7 +258,7 @@ const INVITATIONS_POSTGRES: &str = invitations!(
 /// # Errors
 /// When the database cannot store them.
 pub async fn insert_invitations(tx: &mut Tx, invitations: &[(Invitation, Metric, Option<i32>)]) -> Result<()> {
-    let rows: Vec<InvitationRow> = invitations
+    let rows: Vec<InvitationRow<'_>> = invitations
         .iter()
         .map(|(invitation, metric, sent_day)| InvitationRow {
             id: invitation.id.0.simple(),
@@ -265,6 +268,7 @@ pub async fn insert_invitations(tx: &mut Tx, invitations: &[(Invitation, Metric,
             metric: *metric,
             state: invitation.state,
             locale: invitation.locale,
+            timezone: invitation.timezone.as_deref(),
             expires: invitation.expires_at.as_millis(),
             sent: invitation.sent_at.map(Timestamp::as_millis),
             sent_day: *sent_day,

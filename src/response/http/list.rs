@@ -163,6 +163,7 @@ impl From<Listed> for ResponseBody {
                 name: row.name,
                 locale: row.customer_locale,
                 reference: row.reference,
+                ..Customer::default()
             },
             agent: row.agent.0,
             team: row.team,
