@@ -48,6 +48,7 @@ use crate::survey::Surveys;
 use crate::web::address::Proxies;
 use crate::web::limit::{Limits, PerMinute};
 use crate::web::metrics::Metrics;
+use crate::web::operations::Describe;
 use crate::web::{Context, request};
 
 /// Requests under way may take this long to end; it leaves the recorder time within the ten seconds a stop may take.
@@ -292,7 +293,7 @@ fn serve(
     draining: &TaskTracker,
 ) -> anyhow::Result<ServerHandle> {
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let document = web::Data::new(Arc::new(routes::Document::openapi()));
+    let describe: web::Data<Describe> = web::Data::new(routes::Document::openapi);
     let reports = web::Data::new(Reports::new(&shared.0.db, &shared.0.clock));
     let server = HttpServer::new(move || {
         let (context, desk, booth) = shared.clone();
@@ -300,7 +301,7 @@ fn serve(
             .app_data(context)
             .app_data(desk)
             .app_data(booth)
-            .app_data(document.clone())
+            .app_data(describe.clone())
             .app_data(reports.clone())
             .configure(routes::configure)
             .wrap(Compress::default())

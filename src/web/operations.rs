@@ -1,7 +1,7 @@
 //! What operators ask: is it alive, is it ready, what has it counted, what is its API.
 
 use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -11,6 +11,9 @@ use utoipa::openapi::OpenApi;
 use super::Context;
 use super::problem::{Problem, ProblemBody};
 use crate::outbox;
+
+/// Describes the API. It takes a megabyte and is hardly ever asked for, so that is done when somebody asks.
+pub type Describe = fn() -> OpenApi;
 
 /// Alive
 #[utoipa::path(get, path = "/healthz", tag = "Operations", responses((status = 200, description = "The process answers")))]
@@ -44,7 +47,8 @@ pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Prob
 
 /// This API as OpenAPI 3.1
 #[utoipa::path(get, path = "/openapi.json", tag = "Operations", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
-pub(crate) async fn openapi(document: Data<Arc<OpenApi>>) -> HttpResponse {
-    let text = serde_json::to_string(document.as_ref().as_ref()).unwrap_or_default();
-    HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-cache")).body(text)
+pub(crate) async fn openapi(describe: Data<Describe>) -> HttpResponse {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| serde_json::to_string(&describe()).unwrap_or_default());
+    HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-cache")).body(text.as_str())
 }
