@@ -20,6 +20,32 @@ pub async fn set_policy(app: &TestApp, survey: &str, policy: Value) {
 }
 
 on_both_engines! {
+    async fn what_was_taken_back_counts_as_asking_only_if_it_had_left(app: TestApp) {
+        app.survey("support", json!({"policy": {"quiet_days": 7}})).await;
+        let hook = Hook::connect(&app, "standard", "support", None).await;
+        let mut number = 0;
+        let mut send = async |event: serde_json::Value| {
+            number += 1;
+            app.clock.advance(60_000);
+            let mut event = event;
+            if event["event"] == "ticket.closed" {
+                event["ticket"]["closed_at"] = json!(app.clock.now());
+            }
+            hook.send(&app, &format!("m{number}"), &event).await.1
+        };
+        let reopened = json!({"event": "ticket.reopened", "ticket": {"id": "1"}});
+        let closing = closed(&app, "1", "sara@example.com");
+        assert_eq!(send(closing.clone()).await["outcome"], "invited");
+        assert_eq!(send(reopened.clone()).await["withdrawn"].as_array().unwrap().len(), 1);
+        assert_eq!(app.app.deliver_due().await.unwrap(), 0, "nothing had left");
+        assert_eq!(send(closing.clone()).await["outcome"], "invited");
+        assert_eq!(app.app.deliver_due().await.unwrap(), 1);
+        assert_eq!(send(reopened).await["withdrawn"].as_array().unwrap().len(), 1);
+        let told = send(closing).await;
+        assert_eq!((&told["outcome"], &told["reason"]), (&json!("skipped"), &json!("quiet_period")));
+        assert_eq!(app.mails.lock().unwrap().len(), 1);
+    }
+
     async fn whoever_has_an_address_in_an_excluded_domain_or_below_it_is_not_asked(app: TestApp) {
         let survey = app.survey("support", json!({"policy": {"exclude_domains": ["Partner.Example"], "quiet_days": 0, "quiet_any_days": 0}})).await;
         assert_eq!(survey["policy"]["exclude_domains"], json!(["partner.example"]));

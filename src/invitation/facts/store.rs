@@ -115,14 +115,14 @@ macro_rules! last_asked {
         concat!(
             "SELECT customer_id, metric, MAX(created_at) FROM invitation WHERE customer_id ",
             $ids,
-            " AND state NOT IN ('withdrawn', 'failed') GROUP BY customer_id, metric"
+            " AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL) GROUP BY customer_id, metric"
         )
     };
 }
 const LAST_ASKED_SQLITE: &str = last_asked!("IN (SELECT unhex(value) FROM json_each($1))");
 const LAST_ASKED_POSTGRES: &str = last_asked!("= ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))");
 
-/// When each of these customers was last asked about each metric. What was withdrawn or never left does not count.
+/// When each of these customers was last asked about each metric. What was taken back before it left, or never left, does not count.
 ///
 /// # Errors
 /// When the database cannot answer.
