@@ -91,7 +91,7 @@ CREATE TABLE interaction (
     until_at BIGINT,
     explanation TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    UNIQUE (survey_id, closure_key)
+    UNIQUE (closure_key, survey_id)
 );
 CREATE INDEX interaction_ticket ON interaction (ticket_id, survey_id);
 CREATE INDEX interaction_customer ON interaction (customer_id, id);
@@ -107,7 +107,7 @@ CREATE TABLE source_event (
     problem TEXT,
     body BYTEA,
     created_at BIGINT NOT NULL,
-    UNIQUE (source_id, delivery_key)
+    UNIQUE (delivery_key, source_id)
 );
 CREATE INDEX source_event_age ON source_event (created_at);
 CREATE INDEX source_event_order ON source_event (source_id, id);
@@ -235,7 +235,7 @@ CREATE TABLE lookup (
     questions TEXT NOT NULL,
     reopened_at BIGINT,
     created_at BIGINT NOT NULL,
-    UNIQUE (survey_id, closure_key)
+    UNIQUE (closure_key, survey_id)
 );
 CREATE INDEX lookup_ticket ON lookup (ticket_id, survey_id);
 

@@ -344,7 +344,7 @@ const ANSWERS_SQLITE: &str = answers!(
 );
 const ANSWERS_POSTGRES: &str = answers!(
     "json_to_recordset($1::json) AS k (source uuid, key text) JOIN ",
-    "LATERAL (SELECT * FROM source_event WHERE source_id = k.source AND delivery_key = k.key AND outcome = 'accepted' LIMIT 1) AS source_event ON true"
+    "LATERAL (SELECT * FROM source_event WHERE delivery_key = k.key AND source_id IS NOT DISTINCT FROM k.source AND outcome = 'accepted' LIMIT 1) AS source_event ON true"
 );
 
 /// The answers that were given to deliveries before, as JSON, by source and the sender's id of the delivery.

@@ -39,7 +39,7 @@ pub async fn list_open(session: &mut impl Session, survey: SurveyId, ticket: &st
     on_engine!(session, |conn| {
         sqlx::query_scalar(
             "SELECT invitation.id FROM interaction JOIN invitation ON invitation.interaction_id = interaction.id
-             WHERE interaction.survey_id = $1 AND interaction.ticket_id = $2 AND invitation.state IN ('scheduled', 'sent') AND invitation.expires_at > $3
+             WHERE interaction.survey_id IS NOT DISTINCT FROM $1 AND interaction.ticket_id = $2 AND invitation.state IN ('scheduled', 'sent') AND invitation.expires_at > $3
              ORDER BY invitation.id",
         )
         .bind(survey)

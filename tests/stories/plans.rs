@@ -41,6 +41,15 @@ const ROWS: &str = "SET session_replication_role = replica;
     SET session_replication_role = origin;
     SET plan_cache_mode = force_generic_plan;";
 
+/// What a statement looks up, and an index that would make it read everything of a survey or source instead: which one PostgreSQL takes is
+/// chance while a table is small, and the plan is kept.
+const MISTAKEN: [(&str, &str); 4] = [
+    ("closure_key = ", "interaction_survey"),
+    ("ticket_id = k", "interaction_survey"),
+    ("interaction.ticket_id = $2", "interaction_survey"),
+    ("delivery_key = ", "source_event_order"),
+];
+
 async fn plan(connection: &mut PgConnection, text: &str) -> String {
     let values = vec!["NULL"; parameters(text).unwrap_or_default()].join(", ");
     let values = if values.is_empty() { values } else { format!("({values})") };
@@ -76,7 +85,8 @@ async fn no_statement_reads_a_growing_table_whole() {
             continue;
         }
         let plan = plan(&mut connection, &statement.text).await;
-        let scanned = scanned(&plan);
+        let mut scanned = scanned(&plan);
+        scanned.extend(MISTAKEN.iter().filter(|(by, index)| statement.text.contains(by) && plan.contains(index)).map(|(_, index)| *index));
         if !scanned.is_empty() {
             found.push(format!("{}: {scanned:?}\n{}\n{plan}", statement.place, statement.text));
         }

@@ -116,7 +116,7 @@ async fn both_engines_have_the_same_tables_columns_keys_and_references() {
     let key = |table: &str, column: &str| (table.to_owned(), column.to_owned());
     assert_eq!(sqlite.columns[&key("survey", "archived_at")], ("number", true));
     assert_eq!(sqlite.columns[&key("source", "secret")], ("bytes", false));
-    let closing = ["survey_id", "closure_key"].map(ToOwned::to_owned).to_vec();
+    let closing = ["closure_key", "survey_id"].map(ToOwned::to_owned).to_vec();
     assert!(sqlite.indexes.contains(&("interaction".to_owned(), closing, true)));
     assert!(sqlite.references.contains(&("response".to_owned(), "invitation_id".to_owned(), "invitation".to_owned())));
 }

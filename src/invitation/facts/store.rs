@@ -50,7 +50,8 @@ macro_rules! closures {
         )
     };
 }
-// SQLite takes the tables of a CROSS JOIN in the order they are written.
+// SQLite takes the tables of a CROSS JOIN in the order they are written. PostgreSQL keeps a plan that it made while the table was small, when all
+// indexes looked alike; IS NOT DISTINCT FROM is a comparison that it answers by no index, so that only the one that begins with the key is left.
 const CLOSURES_SQLITE: &str = closures!(
     "jsonb_each($1) AS k CROSS JOIN ",
     "interaction ON interaction.survey_id = unhex(k.value ->> 'survey') AND interaction.closure_key = k.value ->> 'key'",
@@ -58,7 +59,7 @@ const CLOSURES_SQLITE: &str = closures!(
 );
 const CLOSURES_POSTGRES: &str = closures!(
     "json_to_recordset($1::json) AS k (survey uuid, key text) JOIN ",
-    "LATERAL (SELECT * FROM interaction WHERE survey_id = k.survey AND closure_key = k.key LIMIT 1) AS interaction ON true",
+    "LATERAL (SELECT * FROM interaction WHERE closure_key = k.key AND survey_id IS NOT DISTINCT FROM k.survey LIMIT 1) AS interaction ON true",
     "LATERAL (SELECT * FROM invitation WHERE interaction_id = interaction.id LIMIT 1) AS invitation ON true"
 );
 
@@ -143,7 +144,7 @@ macro_rules! open_tickets {
             " (SELECT 1 FROM interaction JOIN invitation ON invitation.interaction_id = interaction.id
                  WHERE interaction.ticket_id = ",
             $ticket,
-            " AND interaction.survey_id = ",
+            " AND interaction.survey_id IS NOT DISTINCT FROM ",
             $survey,
             " AND invitation.state IN ('scheduled', 'sent') AND invitation.expires_at > $2",
             $to

@@ -31,7 +31,7 @@ const KNOWN_SQLITE: &str = "SELECT CAST(k.key AS INTEGER), interaction.id FROM j
     WHERE interaction.survey_id = unhex(k.value ->> 'survey') AND interaction.closure_key = k.value ->> 'key'";
 const KNOWN_POSTGRES: &str =
     "SELECT k.at - 1, found.id FROM ROWS FROM (json_to_recordset($1::json) AS (survey uuid, key text)) WITH ORDINALITY AS k (survey, key, at)
-    CROSS JOIN LATERAL (SELECT id FROM interaction WHERE survey_id = k.survey AND closure_key = k.key LIMIT 1) AS found";
+    CROSS JOIN LATERAL (SELECT id FROM interaction WHERE closure_key = k.key AND survey_id IS NOT DISTINCT FROM k.survey LIMIT 1) AS found";
 
 /// Those keys that are stored, by their places in the list, with their interactions.
 ///
