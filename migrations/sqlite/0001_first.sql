@@ -208,6 +208,7 @@ CREATE TABLE tally (
 -- Messages waiting to leave. `subject_id` names what the message is about; it is composed when it is sent.
 CREATE TABLE outbox (
     id BLOB NOT NULL PRIMARY KEY,
+    carrier TEXT NOT NULL,
     kind TEXT NOT NULL,
     subject_id BLOB NOT NULL,
     state TEXT NOT NULL,
@@ -218,7 +219,7 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL,
     settled_at INTEGER
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (state, due_at);
+CREATE INDEX outbox_due ON outbox (state, carrier, due_at);
 CREATE INDEX outbox_subject ON outbox (subject_id);
 
 -- Closings whose customer is looked up in the help desk before anything is decided.

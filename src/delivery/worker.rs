@@ -68,7 +68,7 @@ struct Sending {
 impl Carrier for Courier {
     fn round(&self) -> Round<'_> {
         let Context { db, clock, random, .. } = self.context.as_ref();
-        Round { db, clock, random, kinds: invitation::MAILS, at_once: self.at_once }
+        Round { db, clock, random, carrier: invitation::BY_MAIL, at_once: self.at_once }
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {
@@ -183,7 +183,7 @@ impl Courier {
         if *occasion != Occasion::Reminder && receive::count_sent(tx, survey, id, now).await? {
             let reminded_at = timing::reminded_at(&survey.policy, *zone, (now, *expires_at));
             if let Some(due_at) = reminded_at {
-                let job = Job { kind: Occasion::Reminder.as_str(), subject: id.0 };
+                let job = Job { carrier: invitation::BY_MAIL, kind: Occasion::Reminder.as_str(), subject: id.0 };
                 outbox::store::enqueue(tx, OutboxId(self.context.random.uuid(now)), job, now, due_at).await?;
             }
         }

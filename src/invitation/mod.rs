@@ -16,7 +16,6 @@ pub mod timing;
 use crate::clock::Timestamp;
 use crate::db::{FromRow, id, text_enum};
 use crate::i18n::Locale;
-use crate::outbox::Kinds;
 use crate::survey::SurveyId;
 
 id! {
@@ -37,8 +36,8 @@ id! {
 /// The kind of message in the outbox that carries an invitation by mail; its subject is the invitation.
 pub const MAIL: &str = Occasion::First.as_str();
 
-/// All kinds of messages about an invitation.
-pub const MAILS: Kinds = Kinds("invitation%");
+/// The carrier of all messages about an invitation.
+pub const BY_MAIL: &str = "mail";
 
 text_enum! {
     /// The kinds of message in the outbox whose subject is an invitation.

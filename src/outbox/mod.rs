@@ -28,18 +28,11 @@ text_enum! {
     }
 }
 
-/// Kinds of messages, as a pattern of `LIKE`: whoever carries some leaves the others alone.
-#[derive(Debug, Clone, Copy)]
-pub struct Kinds(pub &'static str);
-
-impl Kinds {
-    /// Every kind.
-    pub const ALL: Self = Self("%");
-}
-
-/// A message to send: what kind, about what.
+/// A message to send: by whom, what kind, about what.
 #[derive(Debug, Clone, Copy)]
 pub struct Job {
+    /// Whoever carries it, a word of its own: one carrier's backlog costs the others nothing.
+    pub carrier: &'static str,
     /// The kind, a word of whoever composes it.
     pub kind: &'static str,
     /// What it is about.

@@ -1,12 +1,12 @@
-//! The loop of whoever carries messages: claims those of its kinds under a lease, woken when something is enqueued and when something is due.
+//! The loop of whoever carries messages: claims its own under a lease, woken when something is enqueued and when something is due.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::Claimed;
 use super::store::{self, Lease};
-use super::{Claimed, Kinds};
 use crate::clock::Clock;
 use crate::db::changes::Change;
 use crate::db::{Db, Result};
@@ -26,8 +26,8 @@ pub struct Round<'a> {
     pub clock: &'a Clock,
     /// Randomness.
     pub random: &'a Random,
-    /// Its kinds.
-    pub kinds: Kinds,
+    /// Its word.
+    pub carrier: &'static str,
     /// Messages under way at the same time.
     pub at_once: i64,
 }
@@ -61,7 +61,7 @@ pub async fn run(carrier: &impl Carrier, stop: CancellationToken) {
 
 /// How long nothing is due.
 async fn wait(round: Round<'_>) -> Duration {
-    let next = async { store::next_due(&mut round.db.read().await?, round.kinds).await };
+    let next = async { store::next_due(&mut round.db.read().await?, round.carrier).await };
     let due_in = match next.await {
         Ok(Some(at)) => at.since(round.clock.now()).max(0),
         _ => return LOOK_EVERY,
@@ -96,7 +96,7 @@ async fn claim(round: Round<'_>) -> Result<Vec<Claimed>> {
     let now = round.clock.now();
     let lease = Lease { until: now.plus_millis(LEASE_MS), token: round.random.uuid(now) };
     let mut tx = round.db.begin().await?;
-    let claimed = store::claim(&mut tx, now, lease, (round.kinds, round.at_once)).await?;
+    let claimed = store::claim(&mut tx, now, lease, (round.carrier, round.at_once)).await?;
     if !claimed.is_empty() {
         tx.commit().await?;
     }

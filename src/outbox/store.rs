@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use super::{Claimed, Job, Kinds, OutboxId, Settlement, State};
+use super::{Claimed, Job, OutboxId, Settlement, State};
 use crate::clock::Timestamp;
 use crate::db::changes::Change;
 use crate::db::{Result, Session, Tx, on_engine, to_json};
@@ -12,6 +12,7 @@ use crate::db::{Result, Session, Tx, on_engine, to_json};
 #[derive(Serialize)]
 struct Row {
     id: Simple,
+    carrier: &'static str,
     kind: &'static str,
     subject: Simple,
     due: i64,
@@ -19,14 +20,14 @@ struct Row {
 
 macro_rules! enqueue {
     ($rows:literal) => {
-        concat!("INSERT INTO outbox (id, kind, subject_id, state, due_at, attempt_count, created_at) ", $rows)
+        concat!("INSERT INTO outbox (id, carrier, kind, subject_id, state, due_at, attempt_count, created_at) ", $rows)
     };
 }
 const ENQUEUE_SQLITE: &str = enqueue!(
-    "SELECT unhex(value ->> 'id'), value ->> 'kind', unhex(value ->> 'subject'), 'waiting', value ->> 'due', 0, $2 FROM jsonb_each($1)"
+    "SELECT unhex(value ->> 'id'), value ->> 'carrier', value ->> 'kind', unhex(value ->> 'subject'), 'waiting', value ->> 'due', 0, $2 FROM jsonb_each($1)"
 );
 const ENQUEUE_POSTGRES: &str = enqueue!(
-    "SELECT id, kind, subject, 'waiting', due, 0, CAST($2 AS BIGINT) FROM json_to_recordset($1::json) AS r (id uuid, kind text, subject uuid, due bigint)"
+    "SELECT id, carrier, kind, subject, 'waiting', due, 0, CAST($2 AS BIGINT) FROM json_to_recordset($1::json) AS r (id uuid, carrier text, kind text, subject uuid, due bigint)"
 );
 
 /// Puts messages into the queue, each with the instant it is due, in the transaction of their cause.
@@ -39,7 +40,13 @@ pub async fn enqueue_all(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], n
     }
     let rows: Vec<Row> = messages
         .iter()
-        .map(|(id, job, due_at)| Row { id: id.0.simple(), kind: job.kind, subject: job.subject.simple(), due: due_at.as_millis() })
+        .map(|(id, job, due_at)| Row {
+            id: id.0.simple(),
+            carrier: job.carrier,
+            kind: job.kind,
+            subject: job.subject.simple(),
+            due: due_at.as_millis(),
+        })
         .collect();
     let (sql, json) = (tx.pick(ENQUEUE_SQLITE, ENQUEUE_POSTGRES), to_json(&rows)?);
     on_engine!(tx, |conn| {
@@ -58,11 +65,11 @@ pub async fn enqueue(tx: &mut Tx, id: OutboxId, job: Job, now: Timestamp, due_at
 }
 
 const CLAIM_SQLITE: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
-    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND kind LIKE $5 ORDER BY due_at, id LIMIT $4)
+    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND carrier = $5 AND due_at <= $1 ORDER BY due_at, id LIMIT $4)
     RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
 
 const CLAIM_POSTGRES: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
-    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND kind LIKE $5 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND carrier = $5 AND due_at <= $1 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
 
 /// A lease over messages: until when, and the proof of it.
@@ -74,14 +81,14 @@ pub struct Lease {
     pub token: Uuid,
 }
 
-/// Takes up to `limit` due messages of some kinds under a lease; commit before sending.
+/// Takes up to `limit` due messages of a carrier under a lease; commit before sending.
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, (kinds, limit): (Kinds, i64)) -> Result<Vec<Claimed>> {
+pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, (carrier, limit): (&str, i64)) -> Result<Vec<Claimed>> {
     let sql = tx.pick(CLAIM_SQLITE, CLAIM_POSTGRES);
     on_engine!(tx, |conn| {
-        sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).bind(kinds.0).fetch_all(conn).await
+        sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).bind(carrier).fetch_all(conn).await
     })
 }
 
@@ -138,14 +145,22 @@ pub async fn cancel(tx: &mut Tx, subject: Uuid, reason: &str, now: Timestamp) ->
     Ok(cancelled > 0)
 }
 
-/// When the next message of some kinds is due, if any waits.
+/// When the next message of a carrier is due, if any waits.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn next_due(session: &mut impl Session, kinds: Kinds) -> Result<Option<Timestamp>> {
+pub async fn next_due(session: &mut impl Session, carrier: &str) -> Result<Option<Timestamp>> {
     on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting' AND kind LIKE $1").bind(kinds.0).fetch_one(conn).await
+        sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting' AND carrier = $1").bind(carrier).fetch_one(conn).await
     })
+}
+
+/// When the next message of any carrier is due, if any waits.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn next_due_of_all(session: &mut impl Session) -> Result<Option<Timestamp>> {
+    on_engine!(session, |conn| { sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting'").fetch_one(conn).await })
 }
 
 /// How many messages wait.

@@ -39,7 +39,7 @@ pub(crate) async fn readyz(context: Data<Context>) -> Result<HttpResponse, Probl
 pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Problem> {
     let mut read = context.db.read().await?;
     let waiting = outbox::store::waiting(&mut read).await?;
-    let due = outbox::store::next_due(&mut read, outbox::Kinds::ALL).await?;
+    let due = outbox::store::next_due_of_all(&mut read).await?;
     let oldest = due.map_or(0, |due| context.clock.now().since(due).max(0) / 1000);
     context.metrics.outbox(waiting, oldest);
     Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(context.metrics.text()))

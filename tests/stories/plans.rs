@@ -31,8 +31,8 @@ const ROWS: &str = "SET session_replication_role = replica;
     INSERT INTO invitation_event (id, invitation_id, event, created_at) SELECT md5('x' || i)::uuid, md5('v' || i)::uuid, 'resent', i FROM generate_series(1, 5000) i;
     INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, consent, locale, via, status, published, day, version_count, first_answered_at, answered_at)
         SELECT md5('r' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('v' || i)::uuid, 1, 1, true, 'en', 'page', 'new', false, 1, 1, i, i FROM generate_series(1, 5000) i;
-    INSERT INTO outbox (id, kind, subject_id, state, due_at, attempt_count, created_at)
-        SELECT md5('o' || i)::uuid, 'mail', md5('v' || i)::uuid, 'sent', i, 0, i FROM generate_series(1, 5000) i;
+    INSERT INTO outbox (id, carrier, kind, subject_id, state, due_at, attempt_count, created_at)
+        SELECT md5('o' || i)::uuid, 'mail', 'mail', md5('v' || i)::uuid, 'sent', i, 0, i FROM generate_series(1, 5000) i;
     INSERT INTO source_event (id, source_id, delivery_key, outcome, answer, created_at)
         SELECT md5('e' || i)::uuid, md5('d')::uuid, i, 'accepted', '', i FROM generate_series(1, 5000) i;
     INSERT INTO lookup (id, survey_id, source_id, event_id, place, closure_key, ticket_id, interaction, questions, created_at)

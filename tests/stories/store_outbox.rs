@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use nabz::clock::Timestamp;
 use nabz::db::Db;
-use nabz::outbox::store::{Lease, cancel, claim, enqueue, next_due, settle, waiting};
-use nabz::outbox::{Claimed, Job, Kinds, OutboxId, Settlement};
+use nabz::outbox::store::{Lease, cancel, claim, enqueue, next_due, next_due_of_all, settle, waiting};
+use nabz::outbox::{Claimed, Job, OutboxId, Settlement};
 use uuid::Uuid;
 
 use crate::common::{On, TestApp};
@@ -19,7 +19,7 @@ fn id(number: u128) -> Uuid {
 
 async fn put(db: &Db, number: u128, now: Timestamp, due_at: Timestamp) {
     let mut tx = db.begin().await.unwrap();
-    enqueue(&mut tx, OutboxId(id(number)), Job { kind: "letter", subject: id(number + 100) }, now, due_at).await.unwrap();
+    enqueue(&mut tx, OutboxId(id(number)), Job { carrier: "post", kind: "letter", subject: id(number + 100) }, now, due_at).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -27,7 +27,7 @@ async fn put(db: &Db, number: u128, now: Timestamp, due_at: Timestamp) {
 async fn take(db: &Db, now: Timestamp, token: u128, limit: i64) -> Vec<Claimed> {
     let mut tx = db.begin().await.unwrap();
     let lease = Lease { until: now.plus_millis(60_000), token: id(token) };
-    let claimed = claim(&mut tx, now, lease, (Kinds::ALL, limit)).await.unwrap();
+    let claimed = claim(&mut tx, now, lease, ("post", limit)).await.unwrap();
     tx.commit().await.unwrap();
     claimed
 }
@@ -69,11 +69,11 @@ fn texts(texts: [Option<&str>; 8]) -> Vec<Option<String>> {
 on_both_engines! {
     async fn messages_are_claimed_when_they_are_due_in_the_order_they_are_due(app: TestApp) {
         let (db, now) = (&app.app.context.db, app.clock.now());
-        assert_eq!(next_due(&mut db.read().await.unwrap(), Kinds::ALL).await.unwrap(), None);
+        assert_eq!(next_due(&mut db.read().await.unwrap(), "post").await.unwrap(), None);
         for (number, due_at) in [(1, now), (2, now.plus_millis(-2)), (3, now.plus_millis(1)), (4, now.plus_millis(-2))] {
             put(db, number, now, due_at).await;
         }
-        assert_eq!(next_due(&mut db.read().await.unwrap(), Kinds::ALL).await.unwrap(), Some(now.plus_millis(-2)));
+        assert_eq!(next_due(&mut db.read().await.unwrap(), "post").await.unwrap(), Some(now.plus_millis(-2)));
         assert_eq!(waiting(&mut db.read().await.unwrap()).await.unwrap(), 4);
         let claimed = take(db, now, 7, 2).await;
         let ids: HashSet<Uuid> = claimed.iter().map(|message| message.id.0).collect();
@@ -85,33 +85,33 @@ on_both_engines! {
         assert!(take(db, now.plus_millis(1), 9, 10).await.is_empty());
     }
 
-    async fn whoever_carries_some_kinds_leaves_the_others_alone(app: TestApp) {
+    async fn a_carrier_leaves_what_others_carry_alone(app: TestApp) {
         let (db, now) = (&app.app.context.db, app.clock.now());
         let mut tx = db.begin().await.unwrap();
-        for (number, kind, due_at) in [(1, "parcel", now.plus_millis(-9)), (2, "letter_first", now.plus_millis(-5)), (3, "letter_second", now)] {
-            enqueue(&mut tx, OutboxId(id(number)), Job { kind, subject: id(9) }, now, due_at).await.unwrap();
+        for (number, carrier, kind, due_at) in [(1, "pigeon", "parcel", now.plus_millis(-9)), (2, "post", "letter", now.plus_millis(-5)), (3, "post", "parcel", now)] {
+            enqueue(&mut tx, OutboxId(id(number)), Job { carrier, kind, subject: id(9) }, now, due_at).await.unwrap();
         }
         tx.commit().await.unwrap();
-        let letters = Kinds("letter%");
-        assert_eq!(next_due(&mut db.read().await.unwrap(), letters).await.unwrap(), Some(now.plus_millis(-5)));
+        assert_eq!(next_due(&mut db.read().await.unwrap(), "post").await.unwrap(), Some(now.plus_millis(-5)));
+        assert_eq!(next_due_of_all(&mut db.read().await.unwrap()).await.unwrap(), Some(now.plus_millis(-9)));
         let mut tx = db.begin().await.unwrap();
         let lease = Lease { until: now.plus_millis(60_000), token: id(7) };
-        let claimed = claim(&mut tx, now, lease, (letters, 10)).await.unwrap();
+        let claimed = claim(&mut tx, now, lease, ("post", 10)).await.unwrap();
         assert_eq!(claimed.iter().map(|message| message.id.0).collect::<HashSet<_>>(), HashSet::from([id(2), id(3)]));
-        assert!(claim(&mut tx, now, lease, (letters, 10)).await.unwrap().is_empty());
-        assert_eq!(claim(&mut tx, now, lease, (Kinds("parcel"), 10)).await.unwrap().len(), 1);
+        assert!(claim(&mut tx, now, lease, ("post", 10)).await.unwrap().is_empty());
+        assert_eq!(claim(&mut tx, now, lease, ("pigeon", 10)).await.unwrap().len(), 1);
     }
 
     async fn what_rolls_back_was_never_enqueued_or_claimed(app: TestApp) {
         let (db, now) = (&app.app.context.db, app.clock.now());
         let mut tx = db.begin().await.unwrap();
-        enqueue(&mut tx, OutboxId(id(1)), Job { kind: "letter", subject: id(2) }, now, now).await.unwrap();
+        enqueue(&mut tx, OutboxId(id(1)), Job { carrier: "post", kind: "letter", subject: id(2) }, now, now).await.unwrap();
         drop(tx);
         assert_eq!(waiting(&mut db.read().await.unwrap()).await.unwrap(), 0);
         put(db, 1, now, now).await;
         let mut tx = db.begin().await.unwrap();
         let lease = Lease { until: now.plus_millis(60_000), token: id(7) };
-        assert_eq!(claim(&mut tx, now, lease, (Kinds::ALL, 10)).await.unwrap().len(), 1);
+        assert_eq!(claim(&mut tx, now, lease, ("post", 10)).await.unwrap().len(), 1);
         drop(tx);
         let_go(&app).await;
         assert_eq!(take(db, now, 8, 10).await[0].attempt_count, 1);
@@ -168,7 +168,7 @@ on_both_engines! {
         assert_eq!(columns(&app).await, texts([Some("letter"), Some("cancelled"), Some("1000000"), Some("1"), Some("free"), Some("no longer wanted"), Some("1000000"), Some("1000003")]));
         assert!(!drop_all_of(db, 101, now).await);
         assert!(take(db, now.plus_days(1), 8, 1).await.is_empty());
-        assert_eq!(next_due(&mut db.read().await.unwrap(), Kinds::ALL).await.unwrap(), None);
+        assert_eq!(next_due(&mut db.read().await.unwrap(), "post").await.unwrap(), None);
         put(db, 2, now, now).await;
         put(db, 3, now, now).await;
         assert!(drop_all_of(db, 102, now).await);
@@ -205,8 +205,8 @@ async fn on_postgres_a_worker_passes_over_what_another_is_just_claiming() {
     let lease = Lease { until: now.plus_millis(60_000), token: id(7) };
     let mut one = db.begin().await.unwrap();
     let mut other = db.begin().await.unwrap();
-    let first = claim(&mut one, now, lease, (Kinds::ALL, 2)).await.unwrap();
-    let second = tokio::time::timeout(Duration::from_secs(20), claim(&mut other, now, lease, (Kinds::ALL, 2)))
+    let first = claim(&mut one, now, lease, ("post", 2)).await.unwrap();
+    let second = tokio::time::timeout(Duration::from_secs(20), claim(&mut other, now, lease, ("post", 2)))
         .await
         .expect("it waits for the other")
         .unwrap();

@@ -95,7 +95,7 @@ on_both_engines! {
         // A worker has the mails under way: the relay has them, nothing is written down yet.
         let lease = Lease { until: now.plus_millis(300_000), token: uuid::Uuid::from_u128(1) };
         let mut tx = db.begin().await.unwrap();
-        let claimed = outbox::store::claim(&mut tx, now, lease, (outbox::Kinds::ALL, 10)).await.unwrap();
+        let claimed = outbox::store::claim(&mut tx, now, lease, ("mail", 10)).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(claimed.len(), 2);
         assert_eq!(app.vote(&link, 5, "").await.0, StatusCode::OK);

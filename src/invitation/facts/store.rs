@@ -111,17 +111,14 @@ pub async fn find_suppressions(session: &mut impl Session, identities: &[&str]) 
     Ok(found.into_iter().collect())
 }
 
-macro_rules! last_asked {
-    ($ids:literal) => {
-        concat!(
-            "SELECT customer_id, metric, MAX(created_at) FROM invitation WHERE customer_id ",
-            $ids,
-            " AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL) GROUP BY customer_id, metric"
-        )
-    };
-}
-const LAST_ASKED_SQLITE: &str = last_asked!("IN (SELECT unhex(value) FROM json_each($1))");
-const LAST_ASKED_POSTGRES: &str = last_asked!("= ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))");
+const LAST_ASKED_SQLITE: &str =
+    "SELECT customer_id, metric, MAX(created_at) FROM invitation WHERE customer_id IN (SELECT unhex(value) FROM json_each($1))
+    AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL) GROUP BY customer_id, metric";
+// Customer by customer: asked about all at once, PostgreSQL walks through every invitation there is, because they come in the order of customers.
+const LAST_ASKED_POSTGRES: &str = "SELECT customer.id, asked.metric, asked.at FROM
+    (SELECT DISTINCT CAST(value AS uuid) AS id FROM json_array_elements_text($1::json)) AS customer
+    CROSS JOIN LATERAL (SELECT metric, MAX(created_at) AS at FROM invitation WHERE customer_id = customer.id
+        AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL) GROUP BY metric) AS asked";
 
 /// When each of these customers was last asked about each metric. What was taken back before it left, or never left, does not count.
 ///

@@ -6,7 +6,7 @@ use super::Desk;
 use crate::invitation::answer::{InvitationBody, vote_link};
 use crate::invitation::resend::{self, Refusal};
 use crate::invitation::timeline::{self, Event};
-use crate::invitation::{Invitation, InvitationId, Occasion, State, store};
+use crate::invitation::{BY_MAIL, Invitation, InvitationId, Occasion, State, store};
 use crate::link::Links;
 use crate::outbox::{self, Job, OutboxId};
 use crate::survey;
@@ -60,7 +60,7 @@ pub(crate) async fn resend(_: Writer, desk: Data<Desk>, id: Path<InvitationId>) 
         });
     }
     resend::store::make_way(&mut tx, *id, now).await?;
-    let job = Job { kind: Occasion::Resend.as_str(), subject: id.0 };
+    let job = Job { carrier: BY_MAIL, kind: Occasion::Resend.as_str(), subject: id.0 };
     outbox::store::enqueue(&mut tx, OutboxId(context.random.uuid(now)), job, now, now).await?;
     tx.commit().await?;
     let state = if invitation.state == State::Failed { State::Scheduled } else { invitation.state };

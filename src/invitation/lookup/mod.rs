@@ -11,14 +11,12 @@ use super::receive::Received;
 use crate::clock::Timestamp;
 use crate::db::{Json, Result, Tx};
 use crate::intake::SourceId;
-use crate::outbox::{self, Job, Kinds, OutboxId};
+use crate::outbox::{self, Job, OutboxId};
 use crate::survey::Survey;
 use crate::web::Context;
 
 /// The kind of message in the outbox that asks a help desk; its subject is the waiting closing.
 pub const LOOKUP: &str = "lookup";
-/// The kinds of messages that ask help desks.
-pub const LOOKUPS: Kinds = Kinds(LOOKUP);
 
 /// What came of asking, for the decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +63,7 @@ pub async fn enqueue(
     };
     let is_new = store::insert(tx, &waiting, &received.closure_key(), now).await?;
     if is_new {
-        let job = Job { kind: LOOKUP, subject: waiting.id };
+        let job = Job { carrier: LOOKUP, kind: LOOKUP, subject: waiting.id };
         outbox::store::enqueue(tx, OutboxId(context.random.uuid(now)), job, now, now).await?;
     }
     Ok(is_new)

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::ask::{Desk, Stop};
 use super::store::{self, Waiting};
-use super::{LOOKUPS, LookedUp};
+use super::{LOOKUP, LookedUp};
 use crate::db::{self, Tx};
 use crate::intake::{self, Interaction, Reception, TOKEN_PURPOSE};
 use crate::invitation::answer::{HookAnswer, HookAnswers, InteractionAnswer};
@@ -36,7 +36,7 @@ pub struct Enquirer {
 impl Carrier for Enquirer {
     fn round(&self) -> Round<'_> {
         let Context { db, clock, random, .. } = self.context.as_ref();
-        Round { db, clock, random, kinds: LOOKUPS, at_once: self.at_once }
+        Round { db, clock, random, carrier: LOOKUP, at_once: self.at_once }
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {

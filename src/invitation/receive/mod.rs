@@ -11,7 +11,7 @@ use super::lookup::LookedUp;
 use super::policy::Decision;
 use super::store::Decided;
 use super::timeline::{self, Event};
-use super::{InteractionId, Invitation, InvitationId, MAIL, Reason, State};
+use super::{BY_MAIL, InteractionId, Invitation, InvitationId, MAIL, Reason, State};
 use crate::clock::Timestamp;
 use crate::db::{Error, Result, Tx};
 use crate::i18n::{Locale, ascii_digits};
@@ -230,7 +230,7 @@ async fn invite_all(
             let group = group(interaction, fresh.received.source, locale.unwrap_or(survey.locale));
             counts.add((survey.id, day), (&group, &interaction.tags), &Counts { delivered: 1, ..Counts::default() });
         } else {
-            messages.push((OutboxId(context.random.uuid(now)), Job { kind: MAIL, subject: id.0 }, due_at));
+            messages.push((OutboxId(context.random.uuid(now)), Job { carrier: BY_MAIL, kind: MAIL, subject: id.0 }, due_at));
         }
         let invitation = Invitation {
             id,
