@@ -20,6 +20,16 @@ pub async fn set_policy(app: &TestApp, survey: &str, policy: Value) {
 }
 
 on_both_engines! {
+    async fn what_is_taken_back_while_it_is_being_sent_counts_as_asking(app: TestApp) {
+        app.survey("support", json!({"policy": {"quiet_days": 7}})).await;
+        let asked = app.close_ticket("support", "1", "sara@example.com").await;
+        // A worker has the mail under way, and nobody knows yet whether it arrives.
+        app.execute("UPDATE outbox SET attempt_count = 1").await;
+        let address = format!("/api/v1/invitations/{}/withdraw", asked["invitation"]["id"].as_str().unwrap());
+        assert!(app.post(&address, &json!({})).await.0.is_success());
+        assert_eq!(word(&app.close_ticket("support", "2", "sara@example.com").await), "quiet_period");
+    }
+
     async fn what_was_taken_back_counts_as_asking_only_if_it_had_left(app: TestApp) {
         app.survey("support", json!({"policy": {"quiet_days": 7}})).await;
         let hook = Hook::connect(&app, "standard", "support", None).await;

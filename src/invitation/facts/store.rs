@@ -113,14 +113,17 @@ pub async fn find_suppressions(session: &mut impl Session, identities: &[&str]) 
 
 const LAST_ASKED_SQLITE: &str =
     "SELECT customer_id, metric, MAX(created_at) FROM invitation WHERE customer_id IN (SELECT unhex(value) FROM json_each($1))
-    AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL) GROUP BY customer_id, metric";
+    AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL
+            OR state = 'withdrawn' AND (SELECT MAX(attempt_count) FROM outbox WHERE subject_id = invitation.id) > 0) GROUP BY customer_id, metric";
 // Customer by customer: asked about all at once, PostgreSQL walks through every invitation there is, because they come in the order of customers.
 const LAST_ASKED_POSTGRES: &str = "SELECT customer.id, asked.metric, asked.at FROM
     (SELECT DISTINCT CAST(value AS uuid) AS id FROM json_array_elements_text($1::json)) AS customer
     CROSS JOIN LATERAL (SELECT metric, MAX(created_at) AS at FROM invitation WHERE customer_id = customer.id
-        AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL) GROUP BY metric) AS asked";
+        AND (state NOT IN ('withdrawn', 'failed') OR sent_at IS NOT NULL
+            OR state = 'withdrawn' AND (SELECT MAX(attempt_count) FROM outbox WHERE subject_id = invitation.id) > 0) GROUP BY metric) AS asked";
 
-/// When each of these customers was last asked about each metric. What was taken back before it left, or never left, does not count.
+/// When each of these customers was last asked about each metric. What was taken back before
+/// anybody tried to send it, or never left, does not count: of what is being sent nobody knows yet whether it arrives.
 ///
 /// # Errors
 /// When the database cannot answer.
