@@ -5,6 +5,7 @@ use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::random::Random;
@@ -96,6 +97,12 @@ impl Keyring {
         let (nonce, ciphertext) = rest.split_first_chunk::<12>()?;
         let (_, key) = self.derive(purpose).find(|(number, _)| *number == id)?;
         cipher(&key).decrypt(&Nonce::from(*nonce), ciphertext).ok()
+    }
+
+    /// Decrypts a text that [`Keyring::seal`] made for the same purpose; `None` for anything else.
+    #[must_use]
+    pub fn open_text(&self, purpose: &str, sealed: &[u8]) -> Option<SecretString> {
+        self.open(purpose, sealed).and_then(|bytes| String::from_utf8(bytes).ok()).map(SecretString::from)
     }
 }
 

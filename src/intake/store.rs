@@ -268,7 +268,7 @@ pub async fn find_arrival(session: &mut impl Session, source: SourceId, id: Uuid
     })
 }
 
-/// Notes that a delivery was understood after all; its body is kept no longer.
+/// Notes what became of a delivery after all; of one that was understood no body is kept.
 ///
 /// # Errors
 /// When the database cannot store it.
@@ -294,22 +294,6 @@ const LOCK_POSTGRES: &str = "SELECT answer FROM source_event WHERE id = $1 FOR U
 pub async fn lock_answer(tx: &mut Tx, id: Uuid) -> Result<Option<String>> {
     let sql = tx.pick(LOCK_SQLITE, LOCK_POSTGRES);
     on_engine!(tx, |conn| sqlx::query_scalar(sql).bind(id).fetch_optional(conn).await)
-}
-
-/// Changes the answer to a delivery, because more became of it.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn change_answer(tx: &mut Tx, id: Uuid, outcome: Reception, answer: &str) -> Result<()> {
-    on_engine!(tx, |conn| {
-        sqlx::query("UPDATE source_event SET outcome = $2, answer = $3 WHERE id = $1")
-            .bind(id)
-            .bind(outcome)
-            .bind(answer)
-            .execute(conn)
-            .await?;
-    });
-    Ok(())
 }
 
 /// Erases the bodies of deliveries that arrived before an instant.

@@ -106,10 +106,8 @@ async fn find_source(desk: &Desk, id: &str) -> Result<Arc<Source>, Problem> {
 }
 
 fn open_secret(context: &Context, source: &Source) -> Result<SecretString, Problem> {
-    let secret = context.keyring.open(SECRET_PURPOSE, &source.sealed_secret).and_then(|bytes| String::from_utf8(bytes).ok());
-    secret
-        .map(SecretString::from)
-        .ok_or_else(|| Problem::internal(&"the secret of a source was sealed with a master secret that is not in force"))
+    let secret = context.keyring.open_text(SECRET_PURPOSE, &source.sealed_secret);
+    secret.ok_or_else(|| Problem::internal(&"the secret of a source was sealed with a master secret that is not in force"))
 }
 
 fn not_accepted(refusal: &Refusal) -> Problem {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
 use super::ask::{Desk, Stop};
 use super::store::{self, Waiting};
 use super::{LOOKUP, LookedUp};
@@ -70,8 +68,7 @@ impl Enquirer {
         let Some(sealed) = &source.sealed_token else {
             return never("The help desk's API was not asked: there is no options.api_token any more.");
         };
-        let opened = self.context.keyring.open(TOKEN_PURPOSE, sealed).and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(token) = opened.map(SecretString::from) else {
+        let Some(token) = self.context.keyring.open_text(TOKEN_PURPOSE, sealed) else {
             return never(
                 "The help desk's API was not asked: options.api_token was sealed with a master secret that is not in force; set it again.",
             );
@@ -134,7 +131,7 @@ async fn answer_event(tx: &mut Tx, (event, place): (uuid::Uuid, i32), answer: Ho
     let (text, is_pending) =
         HookAnswers::with(&text, usize::try_from(place).unwrap_or_default(), answer).map_err(|error| db::Error::Decode(Box::new(error)))?;
     let outcome = if is_pending { Reception::Pending } else { Reception::Accepted };
-    intake::store::change_answer(tx, event, outcome, &text).await
+    intake::store::settle_arrival(tx, event, outcome, &text).await
 }
 
 fn report(message: &Claimed, answer: &InteractionAnswer, asked: Option<InvitationId>) {
