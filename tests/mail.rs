@@ -19,6 +19,7 @@ fn mail(id: &str) -> Mail {
         from: Mailbox::parse("Acme <survey@acme.example>").unwrap(),
         to: Mailbox { name: Some("Sara".to_owned()), address: "sara@example.com".to_owned() },
         reply_to: None,
+        return_path: None,
         subject: "نظر شما چیست؟".to_owned(),
         text: "One line\n.\n..two dots\nEnd".to_owned(),
         html: "<p>سلام</p>\n".to_owned(),

@@ -77,6 +77,7 @@ pub fn compose(invitation: &InvitationMail<'_>) -> Mail {
         from,
         to: Mailbox { name: invitation.customer_name.map(str::to_owned), address: invitation.to.to_owned() },
         reply_to: invitation.reply_to.cloned(),
+        return_path: None,
         text: text(invitation, &Words::new(invitation, plain)),
         html: mail_page::html(invitation, &Words::new(invitation, messages), &subject),
         subject: subject.into_owned(),

@@ -75,6 +75,8 @@ pub struct Mail {
     pub to: Mailbox,
     /// Where an answer by mail goes, when not to `from`.
     pub reply_to: Option<Mailbox>,
+    /// Where reports about the message go, when not to `from`: the envelope's sender.
+    pub return_path: Option<String>,
     /// The subject.
     pub subject: String,
     /// The text part.
@@ -106,7 +108,11 @@ impl Mail {
 
     /// The envelope and the bytes.
     pub(super) fn sealed(&self) -> Result<(Envelope, Vec<u8>), SendError> {
-        self.message().map(|message| (message.envelope().clone(), message.formatted()))
+        let message = self.message()?;
+        let sender = checked_address(self.return_path.as_ref().unwrap_or(&self.from.address));
+        let sender = sender.map_err(|error| SendError::permanent(&format!("return path: {error}")))?;
+        let envelope = Envelope::new(Some(sender), message.envelope().to().to_vec());
+        Ok((envelope.map_err(|error| SendError::permanent(&error.to_string()))?, message.formatted()))
     }
 
     fn message(&self) -> Result<Message, SendError> {
@@ -186,6 +192,7 @@ mod tests {
             from: Mailbox::parse("Acme <survey@acme.example>").unwrap(),
             to: Mailbox { name: None, address: "sara@example.com".to_owned() },
             reply_to: None,
+            return_path: None,
             subject: "How did we do?".to_owned(),
             text: "Hello\n".to_owned(),
             html: "<p>Hello</p>\n".to_owned(),
@@ -290,6 +297,19 @@ mod tests {
     /// At signs inside a quoted display name, where they are only text.
     fn quoted_at_signs(field: &str) -> usize {
         field.rsplit_once('"').map_or(0, |(name, _)| name.matches('@').count())
+    }
+
+    #[test]
+    fn reports_about_a_message_go_where_the_return_path_says_and_the_sender_stays() {
+        let envelope_sender = |mail: &Mail| mail.sealed().unwrap().0.from().map(ToString::to_string);
+        let mut mail = mail();
+        assert_eq!(envelope_sender(&mail).as_deref(), Some("survey@acme.example"));
+        let usual = mail.to_bytes().unwrap();
+        mail.return_path = Some("bounce+abc@bounce.acme.example".to_owned());
+        assert_eq!(envelope_sender(&mail).as_deref(), Some("bounce+abc@bounce.acme.example"));
+        assert_eq!(mail.to_bytes().unwrap(), usual, "headers do not tell it");
+        mail.return_path = Some("nobody".to_owned());
+        assert_eq!(mail.to_bytes(), Err(SendError::permanent("return path: not a mail address")));
     }
 
     #[test]

@@ -7,4 +7,5 @@ mod mail_page;
 pub mod store;
 pub mod transport;
 pub mod verdict;
+pub mod verp;
 pub mod worker;

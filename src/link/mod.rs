@@ -21,6 +21,8 @@ pub enum Purpose {
     Vote,
     /// The page that ends all mail to a customer.
     Unsubscribe,
+    /// A report about a message of the invitation.
+    Bounce,
 }
 
 /// Signs and opens tokens of one purpose.
@@ -69,6 +71,7 @@ fn mac_over(key: &Hmac<Sha256>, id: u8, parts: &[&[u8]]) -> Hmac<Sha256> {
 pub struct Links {
     vote: Signer,
     unsubscribe: Signer,
+    bounce: Signer,
     nonce: Signer,
 }
 
@@ -76,13 +79,15 @@ impl Links {
     /// Derives the key of each purpose once.
     #[must_use]
     pub fn new(keyring: &Keyring) -> Self {
-        Self { vote: Signer::new(keyring, "vote"), unsubscribe: Signer::new(keyring, "unsubscribe"), nonce: Signer::new(keyring, "nonce") }
+        let signer = |purpose| Signer::new(keyring, purpose);
+        Self { vote: signer("vote"), unsubscribe: signer("unsubscribe"), bounce: signer("bounce"), nonce: signer("nonce") }
     }
 
     const fn signer(&self, purpose: Purpose) -> &Signer {
         match purpose {
             Purpose::Vote => &self.vote,
             Purpose::Unsubscribe => &self.unsubscribe,
+            Purpose::Bounce => &self.bounce,
         }
     }
 
@@ -135,8 +140,12 @@ mod tests {
     fn a_token_of_one_purpose_never_opens_another() {
         let links = links(SECRETS);
         let id = Uuid::from_u128(7);
-        assert_eq!(links.open(Purpose::Unsubscribe, &links.token(Purpose::Vote, id)), None);
-        assert_eq!(links.open(Purpose::Vote, &links.token(Purpose::Unsubscribe, id)), None);
+        let purposes = [Purpose::Vote, Purpose::Unsubscribe, Purpose::Bounce];
+        for made in purposes {
+            for asked in purposes {
+                assert_eq!(links.open(asked, &links.token(made, id)).is_some(), asked == made, "{made:?} {asked:?}");
+            }
+        }
     }
 
     #[test]
