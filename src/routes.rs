@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::happiness::http as happiness;
 use crate::intake::http as sources;
-use crate::invitation::http::{self as interactions, act, hook, list as decided};
+use crate::invitation::http::{self as interactions, act, hook, list as decided, suppress};
 use crate::report::http as reports;
 use crate::response::http::{change, create, list as responses, unsubscribe, vote};
 use crate::survey::http as surveys;
@@ -63,6 +63,7 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/interactions/{id}", vec![get(decided::show)]))
         .service(at("/api/v1/invitations/{id}/withdraw", vec![post(act::withdraw)]))
         .service(at("/api/v1/invitations/{id}/resend", vec![post(act::resend)]))
+        .service(at("/api/v1/suppressions", vec![get(suppress::index), post(suppress::create), delete(suppress::remove)]))
         .service(at("/api/v1/responses", vec![get(responses::index), post(create::create)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
         .service(at("/api/v1/reports/breakdown", vec![get(reports::breakdown)]))
@@ -82,6 +83,7 @@ fn programs(config: &mut ServiceConfig) {
         sources::index, sources::create, sources::show, sources::change, sources::delete, sources::events, hook::replay,
         hook::hook, hook::hook_with_secret, interactions::create, decided::index, decided::show,
         act::withdraw, act::resend,
+        suppress::index, suppress::create, suppress::remove,
         responses::index, responses::show, create::create, change::change,
         reports::breakdown,
         happiness::list, happiness::report, happiness::data,

@@ -55,11 +55,13 @@ CREATE TABLE customer (
 ) STRICT;
 CREATE INDEX customer_ref ON customer (ref);
 
+-- Whom no message reaches, by keyed hash.
 CREATE TABLE suppression (
     identity TEXT NOT NULL PRIMARY KEY,
     reason TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX suppression_order ON suppression (created_at, identity);
 
 -- The latest name of an agent; everything else refers to the agent by key.
 CREATE TABLE agent (

@@ -10,6 +10,7 @@ pub mod policy;
 pub mod receive;
 pub mod resend;
 pub mod store;
+pub mod suppression;
 pub mod timeline;
 pub mod timing;
 

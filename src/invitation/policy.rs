@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
+use super::suppression::Cause;
 use super::{Outcome, Reason, timing};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::metric::Metric;
@@ -30,7 +31,7 @@ pub struct Facts<'a> {
     /// Whether the survey is archived.
     pub is_archived: bool,
     /// Why mail to the customer is suppressed, if it is.
-    pub suppressed: Option<Reason>,
+    pub suppressed: Option<Cause>,
     /// The customer's mail address.
     pub email: Option<&'a str>,
     /// The domains of our own people, whom no survey asks.
@@ -94,8 +95,8 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if facts.is_archived || policy.paused {
         return skip(Reason::SurveyPaused);
     }
-    if let Some(reason) = facts.suppressed {
-        return skip(reason);
+    if let Some(cause) = facts.suppressed {
+        return skip(cause.rule());
     }
     if facts.within(facts.own_domains).is_some() {
         return skip(Reason::OwnDomain);
@@ -153,8 +154,7 @@ pub fn explain(facts: &Facts<'_>, decision: Decision) -> String {
         Reason::NoAddress => "There is no address for any channel of the survey.".to_owned(),
         Reason::SurveyPaused if facts.is_archived => "The survey is archived.".to_owned(),
         Reason::SurveyPaused => "The survey is paused.".to_owned(),
-        Reason::Unsubscribed => "The customer wants no more mail.".to_owned(),
-        Reason::Bounced => "Mail to the customer came back.".to_owned(),
+        Reason::Unsubscribed | Reason::Bounced => facts.suppressed.map(Cause::sentence).unwrap_or_default().to_owned(),
         Reason::OwnDomain => {
             format!("The customer's address is in {}, where our own people are.", facts.within(facts.own_domains).unwrap_or_default())
         }
@@ -242,8 +242,8 @@ mod tests {
         (Reason::NoAddress, (|_| {}, |facts| facts.has_address = false)),
         (Reason::SurveyPaused, (|_| {}, |facts| facts.is_archived = true)),
         (Reason::SurveyPaused, (|policy| policy.paused = true, |_| {})),
-        (Reason::Unsubscribed, (|_| {}, |facts| facts.suppressed = Some(Reason::Unsubscribed))),
-        (Reason::Bounced, (|_| {}, |facts| facts.suppressed = facts.suppressed.or(Some(Reason::Bounced)))),
+        (Reason::Unsubscribed, (|_| {}, |facts| facts.suppressed = Some(Cause::Unsubscribed))),
+        (Reason::Bounced, (|_| {}, |facts| facts.suppressed = facts.suppressed.or(Some(Cause::Bounced)))),
         (Reason::OwnDomain, (|_| {}, |facts| facts.own_domains = &OURS)),
         (Reason::ExcludedDomain, (|policy| policy.exclude_domains.push("example.com".to_owned()), |_| {})),
         (Reason::ExcludedTag, (|policy| policy.exclude_tags.push("vip".to_owned()), |_| {})),

@@ -11,26 +11,6 @@ use crate::intake::SourceId;
 use crate::survey::SurveyId;
 use crate::tally::Group;
 
-/// Suppresses all mail to the customer of an invitation; it stays so when it is so already.
-///
-/// # Errors
-/// When the database cannot store it.
-pub async fn suppress_customer_of(tx: &mut Tx, id: InvitationId, reason: Reason, now: Timestamp) -> Result<()> {
-    on_engine!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO suppression (identity, reason, created_at)
-             SELECT customer.identity, $2, CAST($3 AS BIGINT) FROM customer JOIN invitation ON invitation.customer_id = customer.id WHERE invitation.id = $1
-             ON CONFLICT (identity) DO NOTHING",
-        )
-        .bind(id)
-        .bind(reason)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    });
-    Ok(())
-}
-
 /// The invitations about a ticket that still wait for an answer.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ mod store_outbox;
 mod store_people;
 mod store_setup;
 mod storms;
+mod suppressions;
 mod tokens;
 mod voting;
 mod voting_limits;

@@ -12,8 +12,18 @@ use crate::statement::Statement;
 use crate::tokens::parameters;
 
 /// Tables that grow with every ticket, mail and vote.
-const GROWING: [&str; 9] =
-    ["lookup", "customer", "interaction", "invitation", "invitation_event", "response", "outbox", "source_event", "idempotency"];
+const GROWING: [&str; 10] = [
+    "lookup",
+    "suppression",
+    "customer",
+    "interaction",
+    "invitation",
+    "invitation_event",
+    "response",
+    "outbox",
+    "source_event",
+    "idempotency",
+];
 
 /// Statements that may read a whole table, and why.
 const MAY_SCAN: &[(&str, &str)] = &[
@@ -24,6 +34,7 @@ const MAY_SCAN: &[(&str, &str)] = &[
 /// 5,000 rows in each growing table, which nobody has analysed.
 const ROWS: &str = "SET session_replication_role = replica;
     INSERT INTO customer (id, identity, email, created_at, updated_at) SELECT md5('c' || i)::uuid, i, i, 0, 0 FROM generate_series(1, 5000) i;
+    INSERT INTO suppression (identity, reason, created_at) SELECT i, 'bounced', i FROM generate_series(1, 5000) i;
     INSERT INTO interaction (id, survey_id, closure_key, customer_id, ticket_id, ticket, agent, tags, outcome, explanation, created_at)
         SELECT md5('i' || i)::uuid, md5('s')::uuid, i, md5('c' || i)::uuid, i, '{}', '{}', '[]', 'invited', '', i FROM generate_series(1, 5000) i;
     INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, expires_at, created_at)

@@ -11,6 +11,8 @@ use nabz::invitation::facts::store::{ClosureKey, find_closures, find_suppression
 use nabz::invitation::policy::Decision;
 use nabz::invitation::receive::store::{InteractionRow, Record, insert_interactions, insert_invitations, upsert_agents, upsert_customers};
 use nabz::invitation::store::{self, Request};
+use nabz::invitation::suppression::Cause;
+use nabz::invitation::suppression::store::suppress_customer_of;
 use nabz::invitation::{CustomerId, InteractionId, Invitation, InvitationId, Outcome, Reason, State};
 use nabz::metric::Metric;
 use nabz::survey::SurveyId;
@@ -250,10 +252,10 @@ on_both_engines! {
         let unknown = invite(db, 6, survey, None, (Metric::Csat, State::Sent)).await;
         let mut tx = db.begin().await.unwrap();
         assert_eq!(find_suppressions(&mut tx, &["one", "two"]).await.unwrap(), HashMap::new());
-        for (id, reason, now) in [(unknown.id, Reason::Bounced, at(0)), (known.id, Reason::Bounced, at(1)), (known.id, Reason::Unsubscribed, at(2))] {
-            store::suppress_customer_of(&mut tx, id, reason, now).await.unwrap();
+        for (id, reason, now) in [(unknown.id, Cause::Bounced, at(0)), (known.id, Cause::Bounced, at(1)), (known.id, Cause::Unsubscribed, at(2))] {
+            suppress_customer_of(&mut tx, id, reason, now).await.unwrap();
         }
-        assert_eq!(find_suppressions(&mut tx, &["one", "two"]).await.unwrap(), HashMap::from([("one".to_owned(), Reason::Bounced)]));
+        assert_eq!(find_suppressions(&mut tx, &["one", "two"]).await.unwrap(), HashMap::from([("one".to_owned(), Cause::Bounced)]));
         tx.commit().await.unwrap();
         assert!(find_letter(&mut db.read().await.unwrap(), known.id).await.unwrap().unwrap().is_suppressed);
         let row = app.row("SELECT identity, reason, CAST(created_at AS TEXT) FROM suppression").await;

@@ -5,9 +5,10 @@ pub mod store;
 use std::collections::{HashMap, HashSet};
 
 use self::store::ClosureKey;
+use super::CustomerId;
 use super::policy::{self, Decision, Facts};
 use super::receive::Received;
-use super::{CustomerId, Reason};
+use super::suppression::Cause;
 use crate::clock::Timestamp;
 use crate::db::{Result, Tx};
 use crate::intake::Customer;
@@ -39,7 +40,7 @@ impl Fresh<'_> {
 /// What is known of the customers and tickets of a batch.
 #[derive(Debug)]
 pub struct Known {
-    suppressed: HashMap<String, Reason>,
+    suppressed: HashMap<String, Cause>,
     asked: HashMap<CustomerId, HashMap<Metric, Timestamp>>,
     open: HashSet<(SurveyId, String)>,
 }

@@ -8,7 +8,8 @@ use uuid::fmt::Simple;
 use crate::clock::Timestamp;
 use crate::db::{Engine, Result, Session, Tx, on_engine, to_json};
 use crate::invitation::store::Decided;
-use crate::invitation::{CustomerId, InvitationId, Reason, State};
+use crate::invitation::suppression::Cause;
+use crate::invitation::{CustomerId, InvitationId, State};
 use crate::metric::Metric;
 use crate::survey::SurveyId;
 
@@ -105,9 +106,9 @@ const SUPPRESSIONS_POSTGRES: &str =
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn find_suppressions(session: &mut impl Session, identities: &[&str]) -> Result<HashMap<String, Reason>> {
+pub async fn find_suppressions(session: &mut impl Session, identities: &[&str]) -> Result<HashMap<String, Cause>> {
     let (sql, json) = (session.pick(SUPPRESSIONS_SQLITE, SUPPRESSIONS_POSTGRES), to_json(identities)?);
-    let found: Vec<(String, Reason)> = on_engine!(session, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await?);
+    let found: Vec<(String, Cause)> = on_engine!(session, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await?);
     Ok(found.into_iter().collect())
 }
 

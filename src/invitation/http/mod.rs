@@ -3,6 +3,7 @@
 pub mod act;
 pub mod hook;
 pub mod list;
+pub mod suppress;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

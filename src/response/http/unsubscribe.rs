@@ -7,7 +7,8 @@ use super::vote::Booth;
 use super::{csp_nonce, language, markup, refused};
 use crate::db;
 use crate::i18n::messages;
-use crate::invitation::{self, Invitation, InvitationId, Reason};
+use crate::invitation::suppression::{self, Cause};
+use crate::invitation::{self, Invitation, InvitationId};
 use crate::link::Purpose;
 use crate::response::page::{Refusal, unsubscribe, unsubscribed};
 
@@ -57,7 +58,7 @@ async fn find(booth: &Booth, id: InvitationId, acts: bool) -> db::Result<Option<
     let mut tx = db.begin().await?;
     let found = invitation::store::find(&mut tx, id).await?;
     if found.is_some() {
-        invitation::store::suppress_customer_of(&mut tx, id, Reason::Unsubscribed, booth.context.clock.now()).await?;
+        suppression::store::suppress_customer_of(&mut tx, id, Cause::Unsubscribed, booth.context.clock.now()).await?;
         tx.commit().await?;
     }
     Ok(found)
