@@ -271,9 +271,38 @@ mod tests {
         }
     }
 
+    /// Everything as long as it can be, in letters that take two bytes; and everything that may be missing.
+    fn extremes() -> Vec<(Metric, Locale, Mail)> {
+        let mut mails = Vec::new();
+        for (metric, display) in [(Metric::Nps, Display::Numbers), (Metric::Csat, Display::Faces), (Metric::Csat, Display::Stars)] {
+            for locale in Locale::ALL {
+                let long = "\u{633}".repeat(500);
+                let mut longest = survey(metric, Some(&long));
+                longest.display = display;
+                let own = Texts { question: Some(long.clone()), low: Some(long.clone()), high: Some(long.clone()), ..Texts::default() };
+                longest.texts.insert(*locale, own);
+                let (shortest, from) = (Survey { display, ..survey(metric, None) }, from());
+                let full =
+                    InvitationMail { customer_name: Some(&long), ticket_subject: Some(&long), ..invitation(&longest, &from, *locale) };
+                let bare = InvitationMail {
+                    customer_name: None,
+                    ticket_id: None,
+                    ticket_subject: None,
+                    agent_name: None,
+                    ..invitation(&shortest, &from, *locale)
+                };
+                for mail in [&full, &bare] {
+                    mails.push((metric, *locale, compose(mail)));
+                    mails.push((metric, *locale, compose(&InvitationMail { is_reminder: true, ..mail.clone() })));
+                }
+            }
+        }
+        mails
+    }
+
     #[test]
     fn the_html_is_small_has_no_image_and_repeats_its_direction_in_every_table_and_cell() {
-        for (metric, locale, mail) in every_mail() {
+        for (metric, locale, mail) in every_mail().into_iter().chain(extremes()) {
             assert!(mail.html.len() < 25_000, "{metric} {locale}: {}", mail.html.len());
             assert!(!mail.html.contains("<img") && !mail.html.contains("<script") && !mail.html.contains("url("));
             let both = format!("lang=\"{locale}\" dir=\"{}\"", locale.direction());

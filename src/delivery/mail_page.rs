@@ -23,7 +23,9 @@ const GROUP_END: &str = "<!--[if !mso]><!-- --></span><!--<![endif]-->";
 /// For those who read `<style>`; everything else is inline.
 const DARK: &str = ":root{color-scheme:light dark;supported-color-schemes:light dark}\
 @media (prefers-color-scheme:dark){.page{background:#0f1211!important}.card{background:#1a1e1c!important}\
-.ink{color:#eef1ef!important}.soft{color:#a9b1ad!important;border-color:#3c4340!important}}";
+.ink{color:#eef1ef!important}.soft{color:#a9b1ad!important;border-color:#3c4340!important}}\
+@media (min-width:560px){.side{padding-left:32px!important;padding-right:32px!important}\
+.scale{padding-left:30px!important;padding-right:30px!important}}";
 
 const LATIN_FONTS: &str = "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const ARABIC_FONTS: &str = "Vazirmatn,'Segoe UI',Tahoma,'Noto Sans Arabic','Geeza Pro',sans-serif";
@@ -95,25 +97,25 @@ fn card(invitation: &InvitationMail<'_>, words: &Words<'_>, look: &Look) -> Mark
         table class="card" role="presentation" lang=(look.lang) dir=(look.dir) align="center" width="100%" cellpadding="0" cellspacing="0" border="0"
             style={ "width:100%;max-width:600px;margin:0 auto;border-collapse:separate;border-radius:12px;background:" (CARD) } {
             (head(survey, words, look))
-            (row(look, "24px 16px 0", &html! {
+            (row(look, "side", "24px 16px 0", &html! {
                 p class="ink" style={ (text) "margin:0 0 8px" } { (words.greeting) }
                 p class="ink" style={ (text) "margin:0" } { (words.lead) }
                 @if !words.reference.is_empty() {
                     p class="soft" style={ (small) "margin:8px 0 0" } { (words.reference.join(" \u{b7} ")) }
                 }
             }))
-            (row(look, "24px 16px 12px", &html! {
+            (row(look, "side", "24px 16px 12px", &html! {
                 h1 class="ink" style={ "margin:0;font-size:21px;line-height:1.4;font-weight:bold;color:" (INK) } { (words.wording.question()) }
             }))
-            (row(look, "0 14px", &html! { (cells(invitation, words, look)) }))
-            (row(look, "6px 16px 0", &html! { (ends(survey, words, look)) }))
-            (row(look, "20px 16px 24px", &html! {
+            (row(look, "scale", "0 14px", &html! { (cells(invitation, words, look)) }))
+            (row(look, "side", "6px 16px 0", &html! { (ends(survey, words, look)) }))
+            (row(look, "side", "20px 16px 24px", &html! {
                 p class="soft" style={ (small) "margin:0 0 12px" } { (messages.mail_one_click()) }
                 p class="ink" style={ (text) "margin:0" } {
                     a class="ink" href=(invitation.link) style={ "color:" (own_link) ";text-decoration:underline" } { (messages.mail_open()) }
                 }
             }))
-            (row(look, "0 16px 20px", &html! {
+            (row(look, "side", "0 16px 20px", &html! {
                 p class="soft" style={ (small) "margin:0;padding-top:16px;border-top:1px solid " (RULE) } {
                     (words.why) " "
                     a class="soft" href=(invitation.unsubscribe_link) style={ "color:" (SOFT) ";text-decoration:underline" } { (messages.mail_unsubscribe()) }
@@ -124,13 +126,14 @@ fn card(invitation: &InvitationMail<'_>, words: &Words<'_>, look: &Look) -> Mark
 }
 
 /// One row of the table; clients drop the attributes of `body`, so that each cell repeats language and direction.
-fn row(look: &Look, padding: &str, content: &Markup) -> Markup {
+fn row(look: &Look, class: &str, padding: &str, content: &Markup) -> Markup {
     html! {
-        tr { td lang=(look.lang) dir=(look.dir) align=(look.start) style={ (look.text(look.start)) "padding:" (padding) } { (content) } }
+        tr { td class=(class) lang=(look.lang) dir=(look.dir) align=(look.start) style={ (look.text(look.start)) "padding:" (padding) } { (content) } }
     }
 }
 
-/// The company in its colour, or its logo, whose text stands there when images are off.
+/// The company in its colour, or its logo, whose text stands there when images are off. A logo stays on white in the dark, too: most are drawn for
+/// that, and nobody can tell the others.
 fn head(survey: &Survey, words: &Words<'_>, look: &Look) -> Markup {
     let palette = Palette::of(&survey.brand.color);
     let (fill, on_fill) = (palette.brand(), palette.on_brand());
@@ -140,13 +143,14 @@ fn head(survey: &Survey, words: &Words<'_>, look: &Look) -> Markup {
     html! {
         tr {
             @if let Some(logo) = survey.brand.logo_url.as_deref().filter(|url| url.starts_with("https://")) {
-                td lang=(look.lang) dir=(look.dir) align=(look.start) style={ "padding:20px 16px 0;border-top:4px solid " (fill) ";border-radius:12px 12px 0 0" } {
-                    img class="ink" src=(logo) alt=(name) height="36" style={ (bold) "height:36px;max-width:240px;border:0;color:" (INK) };
+                td class="side" lang=(look.lang) dir=(look.dir) align=(look.start) bgcolor=(CARD)
+                    style={ "padding:16px;border-top:4px solid " (fill) ";border-radius:12px 12px 0 0;background:" (CARD) } {
+                    img src=(logo) alt=(name) height="36" style={ (bold) "height:36px;max-width:240px;border:0;color:" (INK) };
                 }
             } @else if name.is_empty() {
-                td height="6" bgcolor=(fill) style={ "height:6px;line-height:6px;font-size:0;border-radius:12px 12px 0 0;background:" (fill) } { "\u{a0}" }
+                td lang=(look.lang) dir=(look.dir) height="6" bgcolor=(fill) style={ "height:6px;line-height:6px;font-size:0;border-radius:12px 12px 0 0;background:" (fill) } { "\u{a0}" }
             } @else {
-                td lang=(look.lang) dir=(look.dir) align=(look.start) bgcolor=(fill) style={ "padding:14px 16px;border-radius:12px 12px 0 0;background:" (fill) } {
+                td class="side" lang=(look.lang) dir=(look.dir) align=(look.start) bgcolor=(fill) style={ "padding:14px 16px;border-radius:12px 12px 0 0;background:" (fill) } {
                     span style={ (bold) "color:" (on_fill) } { (name) }
                 }
             }
@@ -213,7 +217,8 @@ fn face(score: u8) -> Option<&'static str> {
 /// What the lowest and the highest point mean, below their ends.
 fn ends(survey: &Survey, words: &Words<'_>, look: &Look) -> Markup {
     let (low, high) = survey.metric.ends();
-    let width = survey.metric.points().count() * (cell_width(survey) + 4);
+    // The margins of the first and the last cell lie outside.
+    let width = survey.metric.points().count() * (cell_width(survey) + 4) - 4;
     let small = format!("font-size:13px;color:{SOFT};");
     let end = |align: &str, score: u8, word: &str| {
         html! {
@@ -226,6 +231,20 @@ fn ends(survey: &Survey, words: &Words<'_>, look: &Look) -> Markup {
         table role="presentation" lang=(look.lang) dir=(look.dir) width="100%" cellpadding="0" cellspacing="0" border="0"
             style={ "width:100%;max-width:" (width) "px" } {
             tr { (end(look.start, low, &words.wording.low())) (end(look.end, high, &words.wording.high())) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::color::Color;
+
+    #[test]
+    fn the_border_of_a_cell_holds_on_white_and_on_black_and_all_text_on_its_ground() {
+        let contrast = |one: &str, other: &str| Color::parse(one).unwrap().contrast(Color::parse(other).unwrap());
+        for (color, ground) in [(BORDER, "#ffffff"), (BORDER, "#000000"), (INK, CARD), (SOFT, CARD), (INK, PAGE), (SOFT, PAGE)] {
+            assert!(contrast(color, ground) >= 4.5, "{color} on {ground}");
         }
     }
 }

@@ -240,7 +240,7 @@ pub struct FollowUp {
 pub struct Brand {
     /// `#rrggbb`.
     pub color: String,
-    /// An https address of an image.
+    /// An https address of an image; mails show it on white, 36 pixels high.
     pub logo_url: Option<String>,
 }
 

@@ -188,10 +188,12 @@ export class Server {
 
 /** All parts of a mail as one text: header lines unfolded, quoted-printable and base64 bodies decoded. */
 const decodeMail = (mail) => {
-  const blocks = mail.replace(/\r\n/g, "\n").split(/\n(?=--)/);
+  // A line of a part may begin with dashes, too.
+  const boundary = /boundary="([^"]+)"/.exec(mail)[1];
+  const blocks = mail.replace(/\r\n/g, "\n").split(`\n--${boundary}`);
   return blocks
     .map((block) => {
-      const at = block.indexOf("\n\n");
+      const at = `${block}\n\n`.indexOf("\n\n");
       const head = block.slice(0, at).replace(/\n[ \t]+/g, " ");
       const body = block.slice(at + 2);
       if (/^content-transfer-encoding: *base64/im.test(head)) return `${head}\n\n${Buffer.from(body, "base64")}`;
@@ -201,6 +203,9 @@ const decodeMail = (mail) => {
     })
     .join("\n");
 };
+
+/** The HTML part of a decoded mail. */
+export const htmlOf = (mail) => mail.slice(mail.indexOf("<!DOCTYPE html>"), mail.indexOf("</html>") + "</html>".length);
 
 /**
  * A reverse proxy before the server that notes every request, also those that browser drivers hide (the favicon's).

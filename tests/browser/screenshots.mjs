@@ -1,9 +1,9 @@
-// Takes a picture of every page, in a phone's and a desk's width, in English and Persian, light and dark: node screenshots.mjs OUTDIR
+// Takes a picture of every page and of the mail, in a phone's and a desk's width, in English and Persian, light and dark: node screenshots.mjs OUTDIR
 //
 // `survey-page.png`, the picture of the README, is survey-en-360-light.png.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Server, close, launch, open, send } from "./harness.mjs";
+import { Server, close, htmlOf, launch, open, send } from "./harness.mjs";
 
 const folder = process.argv[2];
 if (!folder) throw new Error("usage: node screenshots.mjs OUTDIR");
@@ -28,6 +28,14 @@ const pages = async (server, locale) => {
   const email = `picture-${locale}@example.com`;
   await server.api("POST", "/api/v1/interactions", { survey: mailed, ticket: { id: "1" }, customer: { email, locale } });
   const [stop] = (await server.mail(email)).match(/http:\/\/localhost:\d+\/u\/[a-z2-7]{53}/);
+  let mails = 0;
+  const mail = async (metric, fields) => {
+    const survey = await server.survey(metric, { deliver: ["email"], ...fields });
+    const email = `mail-${locale}-${++mails}@example.com`;
+    await server.api("POST", "/api/v1/interactions", { survey, ticket: { id: "48213" }, customer: { email, name: "Sara", locale }, agent: { name: "Jonas" } });
+    const html = htmlOf(await server.mail(email));
+    return (page) => page.setContent(html, { waitUntil: "load" });
+  };
   const survey = async (metric, score) => `${await server.link(metric, locale)}/${score}`;
   const go = (address) => (page) => page.goto(address, { waitUntil: "load" });
   return {
@@ -64,6 +72,10 @@ const pages = async (server, locale) => {
     happiness: go(happiness),
     "happiness-list": go(`${server.url}/happiness`),
     "happiness-collecting": go(`${server.url}/happiness/${empty}`),
+    "mail-csat": await mail("csat"),
+    "mail-faces": await mail("csat", { display: "faces", brand: { color: "#1d4ed8", logo_url: null } }),
+    "mail-stars": await mail("csat", { display: "stars", company: null, brand: { color: "#f5c518", logo_url: null } }),
+    "mail-nps": await mail("nps"),
     start: go(`${server.url}/`),
     docs: go(`${server.url}/docs`),
   };
