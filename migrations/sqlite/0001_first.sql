@@ -13,6 +13,7 @@ CREATE TABLE survey (
     texts TEXT NOT NULL,
     brand TEXT NOT NULL,
     deliver TEXT NOT NULL,
+    deliver_mode TEXT NOT NULL,
     policy TEXT NOT NULL,
     week_start TEXT NOT NULL,
     public TEXT NOT NULL,
@@ -213,9 +214,12 @@ CREATE TABLE outbox (
     carrier TEXT NOT NULL,
     kind TEXT NOT NULL,
     subject_id BLOB NOT NULL,
+    survey_id BLOB,
     state TEXT NOT NULL,
     due_at INTEGER NOT NULL,
     attempt_count INTEGER NOT NULL,
+    spent_count INTEGER NOT NULL,
+    interrupted_count INTEGER NOT NULL,
     lease_token BLOB,
     last_error TEXT,
     created_at INTEGER NOT NULL,
@@ -223,6 +227,19 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (state, carrier, due_at);
 CREATE INDEX outbox_subject ON outbox (subject_id);
+CREATE INDEX outbox_survey ON outbox (survey_id, id);
+CREATE INDEX outbox_settled ON outbox (settled_at) WHERE settled_at IS NOT NULL;
+
+-- What was tried, and what the other side said.
+CREATE TABLE outbox_attempt (
+    outbox_id BLOB NOT NULL REFERENCES outbox (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    PRIMARY KEY (outbox_id, number)
+) STRICT, WITHOUT ROWID;
 
 -- Closings whose customer is looked up in the help desk before anything is decided.
 CREATE TABLE lookup (

@@ -134,7 +134,7 @@ impl App {
             links: links.clone(),
             surveys: Arc::clone(&surveys),
             retry_schedule_ms: config.lookups.retry_schedule_ms.clone(),
-            at_once: i64::try_from(config.lookups.at_once)?,
+            at_once: config.lookups.at_once,
         });
         let (recorder, serve_votes) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
         let (lookup, serve_pages) = Lookup::new(context.db.clone());
@@ -147,9 +147,9 @@ impl App {
         tasks.spawn(erase_old(Arc::clone(&context), stop.clone()));
         if parts.delivers {
             let (enquirer, until) = (Arc::clone(&enquirer), stop.clone());
-            tasks.spawn(async move { serve::run(enquirer.as_ref(), until).await });
+            tasks.spawn(serve::run(enquirer, until));
             let (courier, stop) = (Arc::clone(&courier), stop.clone());
-            tasks.spawn(async move { serve::run(courier.as_ref(), stop).await });
+            tasks.spawn(serve::run(courier, stop));
         }
         let desk = web::Data::new(Desk {
             context: Arc::clone(&context),
@@ -272,7 +272,7 @@ fn courier(
         from,
         reply_to,
         retry_schedule_ms: config.mail.retry_schedule_ms.clone(),
-        at_once: i64::try_from(config.mail.max_connections)?,
+        at_once: config.mail.max_connections,
     })
 }
 

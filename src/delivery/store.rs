@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use crate::clock::Timestamp;
 use crate::db::{FromRow, Json, Result, Session, on_engine};
 use crate::i18n::Locale;
-use crate::intake::{Agent, Ticket};
+use crate::intake::{Agent, Customer, Ticket};
 use crate::invitation::{InvitationId, State};
 use crate::survey::{Survey, SurveyId};
 
@@ -28,6 +28,10 @@ pub struct Letter {
     pub timezone: Option<String>,
     /// The customer's address, unless it was erased.
     pub email: Option<String>,
+    /// The customer's phone number, unless it was erased.
+    pub phone: Option<String>,
+    /// The caller's own name for the customer.
+    pub reference: Option<String>,
     /// The customer's name.
     pub name: Option<String>,
     /// The ticket.
@@ -44,6 +48,12 @@ impl Letter {
     pub fn zone(&self, survey: &Survey) -> Tz {
         self.timezone.as_ref().and_then(|name| name.parse().ok()).unwrap_or(survey.timezone)
     }
+
+    /// The customer, as far as channels need it.
+    #[must_use]
+    pub fn customer(&self) -> Customer {
+        Customer { email: self.email.clone(), phone: self.phone.clone(), reference: self.reference.clone(), ..Customer::default() }
+    }
 }
 
 /// What the mail of an invitation is composed from, as it is now.
@@ -54,7 +64,7 @@ pub async fn find_letter(session: &mut impl Session, id: InvitationId) -> Result
     on_engine!(session, |conn| {
         sqlx::query_as(
             "SELECT invitation.survey_id, invitation.state, invitation.expires_at, invitation.sent_at, invitation.created_at, invitation.locale,
-                 invitation.timezone, customer.email, customer.name,
+                 invitation.timezone, customer.email, customer.phone, customer.ref AS reference, customer.name,
                  interaction.ticket, interaction.agent,
                  EXISTS (SELECT 1 FROM suppression WHERE suppression.identity = customer.identity) AS is_suppressed
              FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN customer ON customer.id = invitation.customer_id

@@ -2,8 +2,8 @@
 
 use super::store::Letter;
 use crate::clock::Timestamp;
-use crate::invitation::{Occasion, State, timing};
-use crate::survey::{PAUSED, Survey};
+use crate::invitation::{Occasion, State, reach, timing};
+use crate::survey::{Channel, DeliverMode, PAUSED, Survey};
 
 /// How long a message of a paused survey is held before it is looked at again; switching the survey on ends it at once.
 const HELD_MS: i64 = 60 * 60_000;
@@ -23,17 +23,19 @@ pub enum Verdict {
 
 /// Judges a message.
 #[must_use]
-pub fn judge(occasion: Occasion, letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
+pub fn judge((occasion, channel): (Occasion, &Channel), letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
     let (policy, zone) = (&survey.policy, letter.zone(survey));
     let drop = |why: &str| Verdict::Drop(why.to_owned());
     match (occasion, letter.state.at(now, letter.expires_at)) {
         (Occasion::First | Occasion::Resend, State::Scheduled) | (Occasion::Reminder | Occasion::Resend, State::Sent) => {}
+        // Another channel was faster.
+        (Occasion::First, State::Sent) if survey.deliver_mode == DeliverMode::All => {}
         (_, state) => return Verdict::Over(format!("the invitation is {state}")),
     }
     if letter.is_suppressed {
         return drop("the customer wants no mail");
     }
-    if letter.email.is_none() {
+    if !reach::has_address(channel, &letter.customer()) {
         return drop("the customer's address was erased");
     }
     if survey.archived_at.is_some() {
@@ -77,11 +79,17 @@ mod tests {
             locale: None,
             timezone: None,
             email: Some("sara@example.com".to_owned()),
+            phone: None,
+            reference: None,
             name: None,
             ticket: Json(Ticket::default()),
             agent: Json(Agent::default()),
             is_suppressed: false,
         }
+    }
+
+    fn judge(occasion: Occasion, letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
+        super::judge((occasion, &Channel::Email), letter, survey, now)
     }
 
     fn reminding() -> Survey {
@@ -108,6 +116,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_first_message_leaves_by_every_channel_where_the_survey_wants_all() {
+        let survey = Survey { deliver_mode: DeliverMode::All, ..reminding() };
+        assert_eq!(judge(Occasion::First, &letter(State::Sent), &survey, now()), Verdict::Leave);
+        assert_eq!(
+            judge(Occasion::First, &letter(State::Answered), &survey, now()),
+            Verdict::Over("the invitation is answered".to_owned())
+        );
     }
 
     #[test]

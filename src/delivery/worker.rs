@@ -15,9 +15,9 @@ use crate::invitation::timeline::{self, Event};
 use crate::invitation::{self, InvitationId, Occasion, State, receive, timing};
 use crate::link::{Links, Purpose};
 use crate::net::smtp::SendError;
-use crate::outbox::serve::{Carrier, Round};
-use crate::outbox::{self, Claimed, Job, OutboxId, Settlement, backoff};
-use crate::survey::{Survey, Surveys};
+use crate::outbox::serve::{Carrier, Lane, Round};
+use crate::outbox::{self, Claimed, OutboxId, Settlement, backoff};
+use crate::survey::{Channel, Survey, Surveys};
 use crate::web::Context;
 
 /// Sends what waits in the outbox.
@@ -38,7 +38,7 @@ pub struct Courier {
     /// Milliseconds to wait after each failed attempt.
     pub retry_schedule_ms: Vec<i64>,
     /// Messages under way at the same time.
-    pub at_once: i64,
+    pub at_once: usize,
 }
 
 /// What to do about a claimed message.
@@ -60,6 +60,7 @@ enum Meaning {
 /// What a message that was sent is about.
 struct Sending {
     occasion: Occasion,
+    channel: Channel,
     survey: Arc<Survey>,
     zone: Tz,
     expires_at: Timestamp,
@@ -68,7 +69,11 @@ struct Sending {
 impl Carrier for Courier {
     fn round(&self) -> Round<'_> {
         let Context { db, clock, random, .. } = self.context.as_ref();
-        Round { db, clock, random, carrier: invitation::BY_MAIL, at_once: self.at_once }
+        Round { db, clock, random }
+    }
+
+    async fn lanes(&self) -> db::Result<Vec<Lane>> {
+        Ok(vec![Lane::new(Channel::Email.carrier(), self.at_once)])
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {
@@ -88,7 +93,7 @@ impl Courier {
 
     /// What to do about a message, by what is stored now: a customer may have unsubscribed since it was enqueued.
     async fn task(&self, message: &Claimed) -> db::Result<Task> {
-        let Ok(occasion) = message.kind.parse::<Occasion>() else {
+        let (Ok(occasion), Some(channel)) = (message.kind.parse::<Occasion>(), Channel::of_carrier(&message.carrier)) else {
             return Ok(Task::Leave(Settlement::Failed(format!("nobody sends messages of the kind {}", message.kind))));
         };
         let cancel = |reason: &str| Ok(Task::Leave(Settlement::Cancelled(reason.to_owned())));
@@ -98,14 +103,14 @@ impl Courier {
         let Some(survey) = self.surveys.find(letter.survey_id.0).await? else {
             return cancel("there is no such survey");
         };
-        match judge(occasion, &letter, &survey, self.context.clock.now()) {
+        match judge((occasion, &channel), &letter, &survey, self.context.clock.now()) {
             Verdict::Leave => {}
             Verdict::Wait(until, why) => return Ok(Task::Leave(Settlement::Later(until, why.to_owned()))),
             Verdict::Over(why) => return cancel(&why),
             Verdict::Drop(why) => return Ok(Task::TakeBack(why)),
         }
         let mail = self.compose(message, occasion, &letter, &survey);
-        Ok(Task::Send(Box::new(mail), Sending { occasion, zone: letter.zone(&survey), survey, expires_at: letter.expires_at }))
+        Ok(Task::Send(Box::new(mail), Sending { occasion, channel, zone: letter.zone(&survey), survey, expires_at: letter.expires_at }))
     }
 
     /// Composes a message. Its id and its date are the same at every attempt.
@@ -137,11 +142,11 @@ impl Courier {
 
     fn settlement(&self, message: &Claimed, sent: Result<String, SendError>) -> Settlement {
         match sent {
-            Ok(_reply) => Settlement::Sent,
+            Ok(reply) => Settlement::Sent(reply),
             Err(SendError::Permanent { reply }) => Settlement::Failed(reply),
             Err(error) => {
                 let [a, b, c, d] = self.context.random.bytes();
-                let wait = backoff::delay(message.attempt_count, &self.retry_schedule_ms, u32::from_be_bytes([a, b, c, d]), None);
+                let wait = backoff::delay(message.turn(), &self.retry_schedule_ms, u32::from_be_bytes([a, b, c, d]), None);
                 match wait {
                     Some(wait) => Settlement::Retry(self.context.clock.now().plus_millis(wait), error.to_string()),
                     None => Settlement::Failed(error.to_string()),
@@ -158,7 +163,7 @@ impl Courier {
         let is_ours = outbox::store::settle(&mut tx, message, settlement, now).await?;
         match (settlement, meaning) {
             // Accepted is accepted, whoever has the lease by now.
-            (Settlement::Sent, Meaning::Tried(sending)) => self.accepted(&mut tx, id, &sending, is_ours).await?,
+            (Settlement::Sent(_), Meaning::Tried(sending)) => self.accepted(&mut tx, id, &sending, is_ours).await?,
             (Settlement::Failed(why), Meaning::Tried(_)) if is_ours => self.failed(&mut tx, id, why).await?,
             (Settlement::Cancelled(why), Meaning::TakenBack) if is_ours => self.taken_back(&mut tx, id, why).await?,
             _ => {}
@@ -171,7 +176,7 @@ impl Courier {
     /// Counts an invitation whose first message was accepted, and enqueues its one reminder; notes any other message.
     async fn accepted(&self, tx: &mut Tx, id: InvitationId, sending: &Sending, is_ours: bool) -> db::Result<()> {
         let now = self.context.clock.now();
-        let Sending { occasion, survey, zone, expires_at } = sending;
+        let Sending { occasion, channel, survey, zone, expires_at } = sending;
         let event = match occasion {
             Occasion::First => None,
             Occasion::Reminder => Some(Event::Reminded),
@@ -183,7 +188,7 @@ impl Courier {
         if *occasion != Occasion::Reminder && receive::count_sent(tx, survey, id, now).await? {
             let reminded_at = timing::reminded_at(&survey.policy, *zone, (now, *expires_at));
             if let Some(due_at) = reminded_at {
-                let job = Job { carrier: invitation::BY_MAIL, kind: Occasion::Reminder.as_str(), subject: id.0 };
+                let job = Occasion::Reminder.job(channel, survey.id, id);
                 outbox::store::enqueue(tx, OutboxId(self.context.random.uuid(now)), job, now, due_at).await?;
             }
         }
@@ -198,9 +203,10 @@ impl Courier {
         Ok(())
     }
 
-    /// An invitation whose first message fails has failed; one that has left before has not.
+    /// An invitation whose last message fails has failed; one that has left before, or may still leave by another channel, has not.
     async fn failed(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
-        if timeline::store::is_scheduled(tx, id).await? {
+        let is_last = !outbox::store::is_waiting(tx, id.0).await?;
+        if is_last && timeline::store::is_scheduled(tx, id).await? {
             timeline::close(tx, &self.context, id, (State::Failed, Event::Failed, why)).await?;
         } else {
             timeline::note(tx, &self.context, id, (Event::Failed, Some(why))).await?;
@@ -210,7 +216,7 @@ impl Courier {
 
     fn report(&self, message: &Claimed, settlement: &Settlement, now: Timestamp) {
         let (outcome, reason) = match settlement {
-            Settlement::Sent => ("sent", ""),
+            Settlement::Sent(_) => ("sent", ""),
             Settlement::Retry(_, reason) => ("retry", reason.as_str()),
             Settlement::Later(_, reason) => ("later", reason.as_str()),
             Settlement::Failed(reason) => ("failed", reason.as_str()),

@@ -7,6 +7,7 @@ pub mod http;
 pub mod list;
 pub mod lookup;
 pub mod policy;
+pub mod reach;
 pub mod receive;
 pub mod resend;
 pub mod store;
@@ -17,7 +18,8 @@ pub mod timing;
 use crate::clock::Timestamp;
 use crate::db::{FromRow, id, text_enum};
 use crate::i18n::Locale;
-use crate::survey::SurveyId;
+use crate::outbox::Job;
+use crate::survey::{Channel, SurveyId};
 
 id! {
     /// The id of an interaction.
@@ -34,21 +36,23 @@ id! {
     CustomerId
 }
 
-/// The kind of message in the outbox that carries an invitation by mail; its subject is the invitation.
-pub const MAIL: &str = Occasion::First.as_str();
-
-/// The carrier of all messages about an invitation.
-pub const BY_MAIL: &str = "mail";
-
 text_enum! {
     /// The kinds of message in the outbox whose subject is an invitation.
     pub enum Occasion {
         /// The first.
-        First = "invitation_mail",
+        First = "invitation",
         /// The reminder.
-        Reminder = "invitation_reminder",
+        Reminder = "reminder",
         /// Once more, because somebody asked for it.
-        Resend = "invitation_resend",
+        Resend = "resend",
+    }
+}
+
+impl Occasion {
+    /// The message of this occasion by a channel.
+    #[must_use]
+    pub fn job(self, channel: &Channel, survey: SurveyId, id: InvitationId) -> Job {
+        Job { carrier: channel.carrier(), kind: self.as_str(), subject: id.0, survey: Some(survey.0) }
     }
 }
 

@@ -1,8 +1,12 @@
-//! The loop of whoever carries messages: claims its own under a lease, woken when something is enqueued and when something is due.
+//! The loop of whoever carries messages: claims its own under a lease, lane by lane, woken when something is enqueued and when something is due.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Claimed;
@@ -12,12 +16,12 @@ use crate::db::changes::Change;
 use crate::db::{Db, Result};
 use crate::random::Random;
 
-/// Longer than any attempt can take, so that a message is carried again only when its worker died.
+/// Longer than everything that is claimed together can take, so that a message is carried again only when its worker died.
 const LEASE_MS: i64 = 5 * 60_000;
 /// A worker looks for itself this often, in case nobody told it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// What a carrier takes from the outbox, and how much at once.
+/// Where a carrier works.
 #[derive(Debug, Clone, Copy)]
 pub struct Round<'a> {
     /// The database.
@@ -26,47 +30,158 @@ pub struct Round<'a> {
     pub clock: &'a Clock,
     /// Randomness.
     pub random: &'a Random,
-    /// Its word.
-    pub carrier: &'static str,
-    /// Messages under way at the same time.
-    pub at_once: i64,
+}
+
+/// Messages that wait for one another and for no others: those of one relay, one gateway, one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// The word of its messages.
+    pub carrier: Cow<'static, str>,
+    /// Messages under way at the same time, at least 1.
+    pub at_once: usize,
+    /// Messages claimed at the same time, those under way among them; more than those saves commits, and is in doubt when the process dies.
+    pub claimed: usize,
+}
+
+impl Lane {
+    /// A lane that claims only what it can begin at once.
+    #[must_use]
+    pub const fn new(carrier: Cow<'static, str>, at_once: usize) -> Self {
+        Self { carrier, at_once, claimed: at_once }
+    }
 }
 
 /// Whoever carries messages.
-pub trait Carrier: Send + Sync {
-    /// What it takes.
+pub trait Carrier: Send + Sync + 'static {
+    /// Where it works.
     fn round(&self) -> Round<'_>;
+
+    /// What it carries now.
+    fn lanes(&self) -> impl Future<Output = Result<Vec<Lane>>> + Send;
 
     /// Carries one message and settles it.
     fn carry(&self, message: &Claimed) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Serves a carrier until told to stop.
-pub async fn run(carrier: &impl Carrier, stop: CancellationToken) {
+/// What one lane is at.
+#[derive(Default)]
+struct Load {
+    under_way: usize,
+    queue: VecDeque<Claimed>,
+}
+
+/// Serves a carrier until told to stop; what was claimed and not begun is given back then.
+pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
     let mut changes = carrier.round().db.changes().listen();
+    let mut loads: HashMap<String, Load> = HashMap::new();
+    let mut under_way: JoinSet<(String, Result<()>)> = JoinSet::new();
     while !stop.is_cancelled() {
-        match serve_some(carrier).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(error) => tracing::warn!(cause = %error, "the outbox cannot be served right now"),
-        }
-        let wait = wait(carrier.round()).await;
+        let wait = match fill(&carrier, &mut loads, &mut under_way).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::warn!(cause = %error, "the outbox cannot be served right now");
+                LOOK_EVERY
+            }
+        };
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
+            Some(ended) = under_way.join_next(), if !under_way.is_empty() => {
+                note(ended, &mut loads);
+                // Whatever else ended meanwhile frees its place in the same round.
+                while let Some(ended) = under_way.try_join_next() {
+                    note(ended, &mut loads);
+                }
+            }
             () = tokio::time::sleep(wait) => {}
             () = async { while changes.recv().await != Ok(Change::Outbox) {} } => {}
         }
     }
+    give_back(carrier.as_ref(), loads).await;
+    while let Some(ended) = under_way.join_next().await {
+        note(ended, &mut HashMap::new());
+    }
 }
 
-/// How long nothing is due.
-async fn wait(round: Round<'_>) -> Duration {
-    let next = async { store::next_due(&mut round.db.read().await?, round.carrier).await };
-    let due_in = match next.await {
-        Ok(Some(at)) => at.since(round.clock.now()).max(0),
-        _ => return LOOK_EVERY,
+fn note(ended: std::result::Result<(String, Result<()>), tokio::task::JoinError>, loads: &mut HashMap<String, Load>) {
+    match ended {
+        Ok((lane, result)) => {
+            if let Some(load) = loads.get_mut(&lane) {
+                load.under_way = load.under_way.saturating_sub(1);
+            }
+            if let Err(error) = result {
+                tracing::warn!(cause = %error, "a message could not be settled; it is carried again when its lease ends");
+            }
+        }
+        // The lane is served with one place less until the process starts anew: that is a fault of ours, and it is told.
+        Err(error) => tracing::error!(cause = %error, "carrying a message broke off; it is carried again when its lease ends"),
+    }
+}
+
+/// Claims what is due in every lane with room, begins what there are places for, and answers how long nothing more is due.
+async fn fill<C: Carrier>(
+    carrier: &Arc<C>,
+    loads: &mut HashMap<String, Load>,
+    under_way: &mut JoinSet<(String, Result<()>)>,
+) -> Result<Duration> {
+    let round = carrier.round();
+    let lanes = carrier.lanes().await?;
+    let mut wait = LOOK_EVERY;
+    for lane in &lanes {
+        let load = loads.entry(lane.carrier.clone().into_owned()).or_default();
+        begin(carrier, lane, load, under_way);
+        while load.under_way < lane.at_once {
+            let due_in = due_in(round, lane).await?;
+            if !due_in.is_zero() {
+                wait = wait.min(due_in);
+                break;
+            }
+            load.queue.extend(claim(round, lane, lane.claimed.saturating_sub(load.under_way)).await?);
+            if load.queue.is_empty() {
+                // Another node has it.
+                break;
+            }
+            begin(carrier, lane, load, under_way);
+        }
+    }
+    loads.retain(|_, load| load.under_way > 0 || !load.queue.is_empty());
+    Ok(wait)
+}
+
+/// Begins what was claimed, as far as there are places.
+fn begin<C: Carrier>(carrier: &Arc<C>, lane: &Lane, load: &mut Load, under_way: &mut JoinSet<(String, Result<()>)>) {
+    while load.under_way < lane.at_once
+        && let Some(message) = load.queue.pop_front()
+    {
+        load.under_way = load.under_way.saturating_add(1);
+        let (carrier, name) = (Arc::clone(carrier), lane.carrier.clone().into_owned());
+        under_way.spawn(async move {
+            let result = carrier.carry(&message).await;
+            (name, result)
+        });
+    }
+}
+
+/// How long nothing is due in a lane.
+async fn due_in(round: Round<'_>, lane: &Lane) -> Result<Duration> {
+    let due_at = store::next_due(&mut round.db.read().await?, &lane.carrier).await?;
+    let wait_ms = due_at.map(|at| at.since(round.clock.now()).max(0).unsigned_abs());
+    Ok(wait_ms.map_or(LOOK_EVERY, Duration::from_millis))
+}
+
+async fn give_back(carrier: &impl Carrier, loads: HashMap<String, Load>) {
+    let Round { db, clock, .. } = carrier.round();
+    let claimed: Vec<Claimed> = loads.into_values().flat_map(|load| load.queue).collect();
+    if claimed.is_empty() {
+        return;
+    }
+    let given_back = async {
+        let mut tx = db.begin().await?;
+        store::release(&mut tx, &claimed, clock.now()).await?;
+        tx.commit().await
     };
-    Duration::from_millis(due_in.unsigned_abs()).min(LOOK_EVERY)
+    if let Err(error) = given_back.await {
+        tracing::warn!(cause = %error, "claimed messages could not be given back; they are carried when their lease ends");
+    }
 }
 
 /// Carries everything that is due now; answers how many attempts that took.
@@ -76,27 +191,25 @@ async fn wait(round: Round<'_>) -> Duration {
 pub async fn serve_due(carrier: &impl Carrier) -> Result<usize> {
     let mut attempts = 0;
     loop {
-        match serve_some(carrier).await? {
-            0 => return Ok(attempts),
-            some => attempts += some,
+        let before = attempts;
+        for lane in carrier.lanes().await? {
+            let claimed = claim(carrier.round(), &lane, lane.at_once).await?;
+            for result in join_all(claimed.iter().map(|message| carrier.carry(message))).await {
+                result?;
+            }
+            attempts += claimed.len();
+        }
+        if attempts == before {
+            return Ok(attempts);
         }
     }
 }
 
-/// Carries what fits into one claim; answers how many attempts that took.
-async fn serve_some(carrier: &impl Carrier) -> Result<usize> {
-    let claimed = claim(carrier.round()).await?;
-    for result in join_all(claimed.iter().map(|message| carrier.carry(message))).await {
-        result?;
-    }
-    Ok(claimed.len())
-}
-
-async fn claim(round: Round<'_>) -> Result<Vec<Claimed>> {
+async fn claim(round: Round<'_>, lane: &Lane, most: usize) -> Result<Vec<Claimed>> {
     let now = round.clock.now();
     let lease = Lease { until: now.plus_millis(LEASE_MS), token: round.random.uuid(now) };
     let mut tx = round.db.begin().await?;
-    let claimed = store::claim(&mut tx, now, lease, (round.carrier, round.at_once)).await?;
+    let claimed = store::claim(&mut tx, now, lease, (&lane.carrier, i64::try_from(most).unwrap_or(i64::MAX))).await?;
     if !claimed.is_empty() {
         tx.commit().await?;
     }

@@ -4,30 +4,32 @@ use serde::Serialize;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use super::{Claimed, Job, OutboxId, Settlement, State};
+use super::{Claimed, Job, OutboxId, Outcome, Settlement, State};
 use crate::clock::Timestamp;
 use crate::db::changes::Change;
 use crate::db::{Result, Session, Tx, on_engine, to_json};
 
 #[derive(Serialize)]
-struct Row {
+struct Row<'a> {
     id: Simple,
-    carrier: &'static str,
+    carrier: &'a str,
     kind: &'static str,
     subject: Simple,
+    survey: Option<Simple>,
     due: i64,
 }
 
 macro_rules! enqueue {
     ($rows:literal) => {
-        concat!("INSERT INTO outbox (id, carrier, kind, subject_id, state, due_at, attempt_count, created_at) ", $rows)
+        concat!("INSERT INTO outbox (id, carrier, kind, subject_id, survey_id, state, due_at, attempt_count, spent_count, interrupted_count, created_at) ", $rows)
     };
 }
 const ENQUEUE_SQLITE: &str = enqueue!(
-    "SELECT unhex(value ->> 'id'), value ->> 'carrier', value ->> 'kind', unhex(value ->> 'subject'), 'waiting', value ->> 'due', 0, $2 FROM jsonb_each($1)"
+    "SELECT unhex(value ->> 'id'), value ->> 'carrier', value ->> 'kind', unhex(value ->> 'subject'), unhex(value ->> 'survey'), 'waiting', value ->> 'due', 0, 0, 0, $2 FROM jsonb_each($1)"
 );
 const ENQUEUE_POSTGRES: &str = enqueue!(
-    "SELECT id, carrier, kind, subject, 'waiting', due, 0, CAST($2 AS BIGINT) FROM json_to_recordset($1::json) AS r (id uuid, carrier text, kind text, subject uuid, due bigint)"
+    "SELECT id, carrier, kind, subject, survey, 'waiting', due, 0, 0, 0, CAST($2 AS BIGINT)
+        FROM json_to_recordset($1::json) AS r (id uuid, carrier text, kind text, subject uuid, survey uuid, due bigint)"
 );
 
 /// Puts messages into the queue, each with the instant it is due, in the transaction of their cause.
@@ -38,13 +40,14 @@ pub async fn enqueue_all(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], n
     if messages.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row> = messages
+    let rows: Vec<Row<'_>> = messages
         .iter()
         .map(|(id, job, due_at)| Row {
             id: id.0.simple(),
-            carrier: job.carrier,
+            carrier: &job.carrier,
             kind: job.kind,
             subject: job.subject.simple(),
+            survey: job.survey.map(Uuid::simple),
             due: due_at.as_millis(),
         })
         .collect();
@@ -64,13 +67,19 @@ pub async fn enqueue(tx: &mut Tx, id: OutboxId, job: Job, now: Timestamp, due_at
     enqueue_all(tx, &[(id, job, due_at)], now).await
 }
 
-const CLAIM_SQLITE: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
-    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND carrier = $5 AND due_at <= $1 ORDER BY due_at, id LIMIT $4)
-    RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
-
-const CLAIM_POSTGRES: &str = "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1
-    WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND carrier = $5 AND due_at <= $1 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
-    RETURNING id, kind, subject_id, attempt_count, lease_token, created_at";
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE outbox SET due_at = $2, lease_token = $3, attempt_count = attempt_count + 1,
+                 interrupted_count = interrupted_count + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END
+             WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND carrier = $5 AND due_at <= $1 ORDER BY due_at, id LIMIT $4",
+            $lock,
+            ") RETURNING id, carrier, kind, subject_id, attempt_count, spent_count, interrupted_count, lease_token, CAST($1 AS BIGINT) AS claimed_at, created_at"
+        )
+    };
+}
+const CLAIM_SQLITE: &str = claim!("");
+const CLAIM_POSTGRES: &str = claim!(" FOR UPDATE SKIP LOCKED");
 
 /// A lease over messages: until when, and the proof of it.
 #[derive(Debug, Clone, Copy)]
@@ -87,9 +96,12 @@ pub struct Lease {
 /// When the database cannot store it.
 pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, (carrier, limit): (&str, i64)) -> Result<Vec<Claimed>> {
     let sql = tx.pick(CLAIM_SQLITE, CLAIM_POSTGRES);
-    on_engine!(tx, |conn| {
-        sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).bind(carrier).fetch_all(conn).await
-    })
+    let mut claimed: Vec<Claimed> = on_engine!(tx, |conn| {
+        sqlx::query_as(sql).bind(now).bind(lease.until).bind(lease.token).bind(limit).bind(carrier).fetch_all(conn).await?
+    });
+    // RETURNING has no order; ids have that of their making.
+    claimed.sort_unstable_by_key(|message| message.id.0);
+    Ok(claimed)
 }
 
 /// Writes down how an attempt ended; false when the lease had ended and somebody else has the message.
@@ -98,7 +110,7 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, (carrier, limit): 
 /// When the database cannot store it.
 pub async fn settle(tx: &mut Tx, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> Result<bool> {
     let (state, due_at, error) = match settlement {
-        Settlement::Sent => (State::Sent, None, None),
+        Settlement::Sent(_) => (State::Sent, None, None),
         Settlement::Retry(at, reason) | Settlement::Later(at, reason) => (State::Waiting, Some(*at), Some(reason)),
         Settlement::Failed(reason) => (State::Failed, None, Some(reason)),
         Settlement::Cancelled(reason) => (State::Cancelled, None, Some(reason)),
@@ -122,7 +134,37 @@ pub async fn settle(tx: &mut Tx, claimed: &Claimed, settlement: &Settlement, now
         .await?
         .rows_affected()
     });
+    if let (true, Some((outcome, reply))) = (settled > 0, settlement.attempt()) {
+        insert_attempt(tx, claimed, (outcome, reply), now).await?;
+    }
     Ok(settled > 0)
+}
+
+async fn insert_attempt(tx: &mut Tx, claimed: &Claimed, (outcome, reply): (Outcome, &str), now: Timestamp) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("INSERT INTO outbox_attempt (outbox_id, number, outcome, reply, started_at, ended_at) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(claimed.id)
+            .bind(claimed.attempt_count)
+            .bind(outcome)
+            .bind(reply)
+            .bind(claimed.claimed_at)
+            .bind(now)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Gives claimed messages back untried: they are due at once, and that was no attempt.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn release(tx: &mut Tx, claimed: &[Claimed], now: Timestamp) -> Result<()> {
+    for message in claimed {
+        settle(tx, message, &Settlement::Later(now, "its worker was stopped".to_owned()), now).await?;
+    }
+    tx.announce(Change::Outbox);
+    Ok(())
 }
 
 /// Cancels what still waits about a subject and is not being sent; true when there was such a message.
@@ -143,6 +185,20 @@ pub async fn cancel(tx: &mut Tx, subject: Uuid, reason: &str, now: Timestamp) ->
         .rows_affected()
     });
     Ok(cancelled > 0)
+}
+
+/// Whether anything still waits about a subject.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn is_waiting(session: &mut impl Session, subject: Uuid) -> Result<bool> {
+    let found: Option<i32> = on_engine!(session, |conn| {
+        sqlx::query_scalar("SELECT 1 FROM outbox WHERE subject_id = $1 AND state = 'waiting' LIMIT 1")
+            .bind(subject)
+            .fetch_optional(conn)
+            .await?
+    });
+    Ok(found.is_some())
 }
 
 /// When the next message of a carrier is due, if any waits.

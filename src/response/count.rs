@@ -5,7 +5,7 @@ use super::page::Refusal;
 use super::{ResponseId, Via};
 use crate::clock::Timestamp;
 use crate::invitation::{InteractionId, InvitationId, State};
-use crate::survey::Survey;
+use crate::survey::{Channel, Survey};
 use crate::tally::{self, Counts, Group, day_number};
 
 /// A vote as it was sent by a person.
@@ -169,8 +169,8 @@ impl Ballot {
 
     /// How an answer to this invitation comes.
     #[must_use]
-    pub const fn via(survey: &Survey) -> Via {
-        if survey.deliver.is_empty() { Via::Page } else { Via::Email }
+    pub fn via(survey: &Survey) -> Via {
+        if survey.deliver.contains(&Channel::Email) { Via::Email } else { Via::Page }
     }
 }
 

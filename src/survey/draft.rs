@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Brand, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
+use super::{Brand, Channel, DeliverMode, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 use crate::clock::Timestamp;
 use crate::i18n::Locale;
 use crate::metric::{Metric, Scale};
@@ -48,9 +48,12 @@ pub struct Draft {
     /// Colour and logo.
     #[serde(default)]
     pub brand: Brand,
-    /// `["email"]` (default), or `[]` when the caller sends the link.
+    /// `["email"]` (default), `webhook`, names of gateways, in the order in which they are tried; `[]` when the caller sends the link.
     #[serde(default)]
     pub deliver: Option<Vec<String>>,
+    /// `first` (default): by the first channel whose address the customer has; `all`: by every one.
+    #[serde(default)]
+    pub deliver_mode: Option<DeliverMode>,
     /// Whom to ask, and when not; what is left out is as usual for the metric.
     #[serde(default)]
     #[schema(value_type = Option<Policy>)]
@@ -77,8 +80,9 @@ impl Draft {
         let timezone = self.timezone.as_deref().unwrap_or("UTC").parse::<Tz>();
         errors.unless(timezone.is_ok(), "timezone", "must be an IANA time zone such as Europe/Berlin or Asia/Tehran");
         let channels = self.deliver.unwrap_or_else(|| vec!["email".to_owned()]);
-        let deliver = channels.iter().map(|channel| channel.parse()).collect::<Result<_, _>>();
-        errors.unless(deliver.is_ok(), "deliver", "must be [\"email\"], or [] when you send the link yourself");
+        let deliver = channels.iter().map(|channel| channel.parse()).collect::<Result<Vec<Channel>, _>>();
+        let is_known = deliver.as_ref().is_ok_and(|channels| channels.iter().all(|channel| *channel == Channel::Email));
+        errors.unless(is_known, "deliver", "must be [\"email\"], or [] when you send the link yourself");
         check_public(&self.public, &mut errors);
         let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else {
             return Err(Problem::fields(errors.0));
@@ -96,6 +100,7 @@ impl Draft {
             texts: self.texts,
             brand: self.brand,
             deliver,
+            deliver_mode: self.deliver_mode.unwrap_or(DeliverMode::First),
             policy,
             week_start: self.week_start.unwrap_or_else(|| WeekStart::usual(locale)),
             public: self.public,
@@ -176,6 +181,7 @@ impl From<&Survey> for Draft {
             texts: survey.texts.clone(),
             brand: survey.brand.clone(),
             deliver: Some(survey.deliver.iter().map(ToString::to_string).collect()),
+            deliver_mode: Some(survey.deliver_mode),
             policy,
             week_start: Some(survey.week_start),
             public: survey.public.clone(),

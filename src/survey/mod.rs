@@ -1,5 +1,6 @@
 //! What we ask: metric, wording, look and policy.
 
+pub mod channel;
 pub mod draft;
 pub mod hours;
 pub mod http;
@@ -18,6 +19,7 @@ use crate::db::{id, text_enum};
 use crate::i18n::Locale;
 use crate::metric::{Band, Metric, Scale};
 
+pub use channel::{Channel, DeliverMode};
 pub use hours::SendHours;
 
 text_enum! {
@@ -67,6 +69,8 @@ pub struct Survey {
     pub brand: Brand,
     /// The channels an invitation leaves by; empty when the caller sends the link.
     pub deliver: Vec<Channel>,
+    /// Which of them a customer is asked by.
+    pub deliver_mode: DeliverMode,
     /// Whom to ask, and when not.
     pub policy: Policy,
     /// The first day of a week in reports.
@@ -79,14 +83,6 @@ pub struct Survey {
     pub created_at: Timestamp,
     /// When it was last altered.
     pub updated_at: Timestamp,
-}
-
-text_enum! {
-    /// A channel that an invitation leaves by.
-    pub enum Channel {
-        /// A mail to the customer's address.
-        Email = "email",
-    }
 }
 
 text_enum! {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::{Brand, Channel, Display, PAUSED, Policy, Public, Survey, SurveyId, Texts, WeekStart};
+use super::{Brand, Channel, DeliverMode, Display, PAUSED, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 use crate::clock::Timestamp;
 use crate::db::cache::Kept;
 use crate::db::changes::Change;
@@ -37,6 +37,7 @@ struct Row {
     texts: Json<BTreeMap<Locale, Texts>>,
     brand: Json<Brand>,
     deliver: Json<Vec<Channel>>,
+    deliver_mode: DeliverMode,
     policy: Json<Policy>,
     week_start: WeekStart,
     public: Json<Public>,
@@ -62,6 +63,7 @@ impl TryFrom<Row> for Survey {
             texts: row.texts.0,
             brand: row.brand.0,
             deliver: row.deliver.0,
+            deliver_mode: row.deliver_mode,
             policy: row.policy.0,
             week_start: row.week_start,
             public: row.public.0,
@@ -110,8 +112,8 @@ pub async fn list(session: &mut impl Session, after: SurveyId, limit: i64) -> Re
 pub async fn insert(tx: &mut Tx, survey: &Survey) -> Result<bool> {
     let inserted = on_engine!(tx, |conn| {
         sqlx::query(
-            "INSERT INTO survey (id, slug, name, metric, scale, display, company, locale, timezone, texts, brand, deliver, policy, week_start, public, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (slug) DO NOTHING",
+            "INSERT INTO survey (id, slug, name, metric, scale, display, company, locale, timezone, texts, brand, deliver, deliver_mode, policy, week_start, public, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (slug) DO NOTHING",
         )
         .bind(survey.id)
         .bind(&survey.slug)
@@ -125,6 +127,7 @@ pub async fn insert(tx: &mut Tx, survey: &Survey) -> Result<bool> {
         .bind(Json(&survey.texts))
         .bind(Json(&survey.brand))
         .bind(Json(&survey.deliver))
+        .bind(survey.deliver_mode)
         .bind(Json(&survey.policy))
         .bind(survey.week_start)
         .bind(Json(&survey.public))
@@ -146,7 +149,7 @@ pub async fn update(tx: &mut Tx, survey: &Survey) -> Result<()> {
     on_engine!(tx, |conn| {
         sqlx::query(
             "UPDATE survey SET name = $2, metric = $3, scale = $4, display = $5, company = $6, locale = $7, timezone = $8, texts = $9, brand = $10,
-             deliver = $11, policy = $12, week_start = $13, public = $14, archived_at = $15, updated_at = $16 WHERE id = $1",
+             deliver = $11, deliver_mode = $12, policy = $13, week_start = $14, public = $15, archived_at = $16, updated_at = $17 WHERE id = $1",
         )
         .bind(survey.id)
         .bind(&survey.name)
@@ -159,6 +162,7 @@ pub async fn update(tx: &mut Tx, survey: &Survey) -> Result<()> {
         .bind(Json(&survey.texts))
         .bind(Json(&survey.brand))
         .bind(Json(&survey.deliver))
+        .bind(survey.deliver_mode)
         .bind(Json(&survey.policy))
         .bind(survey.week_start)
         .bind(Json(&survey.public))
@@ -178,8 +182,7 @@ pub async fn update(tx: &mut Tx, survey: &Survey) -> Result<()> {
 pub async fn release(tx: &mut Tx, id: SurveyId, now: Timestamp) -> Result<()> {
     on_engine!(tx, |conn| {
         sqlx::query(
-            "UPDATE outbox SET due_at = $2 WHERE state = 'waiting' AND due_at > $2 AND lease_token IS NULL AND last_error = $3
-                 AND (SELECT survey_id FROM invitation WHERE invitation.id = outbox.subject_id) = $1",
+            "UPDATE outbox SET due_at = $2 WHERE survey_id = $1 AND state = 'waiting' AND due_at > $2 AND lease_token IS NULL AND last_error = $3",
         )
         .bind(id)
         .bind(now)

@@ -160,7 +160,7 @@ pub(crate) mod tests {
     use crate::clock::Timestamp;
     use crate::i18n::{Locale, messages, plain};
     use crate::metric::{Band, Metric, Scale};
-    use crate::survey::{Brand, Channel, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
+    use crate::survey::{Brand, Channel, DeliverMode, Display, Policy, Public, Survey, SurveyId, Texts, WeekStart};
 
     /// A survey with standard words, for the tests of whoever shows one.
     pub(crate) fn survey(metric: Metric, company: Option<&str>) -> Survey {
@@ -177,6 +177,7 @@ pub(crate) mod tests {
             texts: BTreeMap::new(),
             brand: Brand::default(),
             deliver: vec![Channel::Email],
+            deliver_mode: DeliverMode::First,
             policy: Policy::usual(metric),
             week_start: WeekStart::Monday,
             public: Public::default(),

@@ -79,10 +79,10 @@ on_both_engines! {
         assert_eq!(act(&app, &withdrawn, "withdraw").await.0, StatusCode::OK);
         asked(&app, "bounced").await;
         app.execute("UPDATE invitation SET state = 'bounced' WHERE interaction_id IN (SELECT id FROM interaction WHERE ticket_id = 'bounced')").await;
-        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'invitation_reminder'").await, 5);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'reminder'").await, 5);
         app.clock.advance(4 * DAY_MS);
         assert!(deliver(&app).await.is_empty());
-        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'invitation_reminder' AND state = 'cancelled'").await, 5);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'reminder' AND state = 'cancelled'").await, 5);
         assert_eq!(app.scalar("SELECT COUNT(*) FROM invitation WHERE state = 'sent'").await, 1, "whoever unsubscribed keeps the link");
     }
 
@@ -102,7 +102,7 @@ on_both_engines! {
         set_policy(&app, "paused", json!({"paused": false})).await;
         app.clock.advance(DAY_MS);
         assert!(deliver(&app).await.is_empty(), "dropped is dropped");
-        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'invitation_reminder' AND state = 'cancelled'").await, 3);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'reminder' AND state = 'cancelled'").await, 3);
     }
 
     async fn a_mail_that_is_accepted_twice_is_reminded_of_once(app: TestApp) {
@@ -110,15 +110,15 @@ on_both_engines! {
         app.close_ticket("support", "1", "sara@example.com").await;
         assert_eq!(deliver(&app).await.len(), 1);
         // As if a worker had held it for longer than its lease, and another had sent it meanwhile.
-        app.execute("UPDATE outbox SET state = 'waiting', due_at = 0, lease_token = NULL WHERE kind = 'invitation_mail'").await;
+        app.execute("UPDATE outbox SET state = 'waiting', due_at = 0, lease_token = NULL WHERE kind = 'invitation'").await;
         app.execute("UPDATE invitation SET state = 'scheduled'").await;
         assert_eq!(deliver(&app).await.len(), 1);
         app.execute("UPDATE invitation SET state = 'sent'").await;
         app.clock.advance(3 * DAY_MS);
         let reminder = deliver(&app).await.remove(0);
-        app.execute("UPDATE outbox SET state = 'waiting', due_at = 0, lease_token = NULL WHERE kind = 'invitation_reminder'").await;
+        app.execute("UPDATE outbox SET state = 'waiting', due_at = 0, lease_token = NULL WHERE kind = 'reminder'").await;
         assert_eq!(deliver(&app).await, [reminder], "the same mail, to the byte");
-        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'invitation_reminder'").await, 1);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'reminder'").await, 1);
         assert_eq!(app.scalar("SELECT CAST(SUM(delivered_count) AS BIGINT) FROM tally WHERE tag = ''").await, 1);
     }
 
@@ -269,7 +269,7 @@ on_both_engines! {
         assert_eq!(act(&app, &open, "resend").await.1["detail"], json!("The survey is paused: switch it on again first."));
         answer(app.api(Method::POST, "/api/v1/surveys/support/archive")).await;
         assert_eq!(act(&app, &open, "resend").await.1["detail"], json!("The survey is archived."));
-        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'invitation_resend'").await, 0);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'resend'").await, 0);
     }
 
     async fn of_many_who_ask_for_a_message_at_once_one_gets_it(app: TestApp) {

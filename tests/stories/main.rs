@@ -18,6 +18,7 @@ mod life_of_a_survey;
 mod lookup_samples;
 mod lookups;
 mod operating;
+mod outbox_lanes;
 mod peer;
 mod plans;
 mod policy;

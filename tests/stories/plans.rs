@@ -12,7 +12,7 @@ use crate::statement::Statement;
 use crate::tokens::parameters;
 
 /// Tables that grow with every ticket, mail and vote.
-const GROWING: [&str; 10] = [
+const GROWING: [&str; 11] = [
     "lookup",
     "suppression",
     "customer",
@@ -21,6 +21,7 @@ const GROWING: [&str; 10] = [
     "invitation_event",
     "response",
     "outbox",
+    "outbox_attempt",
     "source_event",
     "idempotency",
 ];
@@ -42,8 +43,9 @@ const ROWS: &str = "SET session_replication_role = replica;
     INSERT INTO invitation_event (id, invitation_id, event, created_at) SELECT md5('x' || i)::uuid, md5('v' || i)::uuid, 'resent', i FROM generate_series(1, 5000) i;
     INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, consent, locale, via, status, published, day, version_count, first_answered_at, answered_at)
         SELECT md5('r' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('v' || i)::uuid, 1, 1, true, 'en', 'page', 'new', false, 1, 1, i, i FROM generate_series(1, 5000) i;
-    INSERT INTO outbox (id, carrier, kind, subject_id, state, due_at, attempt_count, created_at)
-        SELECT md5('o' || i)::uuid, 'mail', 'mail', md5('v' || i)::uuid, 'sent', i, 0, i FROM generate_series(1, 5000) i;
+    INSERT INTO outbox (id, carrier, kind, subject_id, survey_id, state, due_at, attempt_count, spent_count, interrupted_count, created_at)
+        SELECT md5('o' || i)::uuid, 'mail', 'mail', md5('v' || i)::uuid, md5('s')::uuid, 'sent', i, 0, 0, 0, i FROM generate_series(1, 5000) i;
+    INSERT INTO outbox_attempt (outbox_id, number, outcome, reply, started_at, ended_at) SELECT md5('o' || i)::uuid, 1, 'sent', '', i, i FROM generate_series(1, 5000) i;
     INSERT INTO source_event (id, source_id, delivery_key, outcome, answer, created_at)
         SELECT md5('e' || i)::uuid, md5('d')::uuid, i, 'accepted', '', i FROM generate_series(1, 5000) i;
     INSERT INTO lookup (id, survey_id, source_id, event_id, place, closure_key, ticket_id, interaction, questions, created_at)

@@ -17,9 +17,13 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
+fn job(carrier: &'static str, kind: &'static str, subject: u128) -> Job {
+    Job { carrier: carrier.into(), kind, subject: id(subject), survey: None }
+}
+
 async fn put(db: &Db, number: u128, now: Timestamp, due_at: Timestamp) {
     let mut tx = db.begin().await.unwrap();
-    enqueue(&mut tx, OutboxId(id(number)), Job { carrier: "post", kind: "letter", subject: id(number + 100) }, now, due_at).await.unwrap();
+    enqueue(&mut tx, OutboxId(id(number)), job("post", "letter", number + 100), now, due_at).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -89,7 +93,7 @@ on_both_engines! {
         let (db, now) = (&app.app.context.db, app.clock.now());
         let mut tx = db.begin().await.unwrap();
         for (number, carrier, kind, due_at) in [(1, "pigeon", "parcel", now.plus_millis(-9)), (2, "post", "letter", now.plus_millis(-5)), (3, "post", "parcel", now)] {
-            enqueue(&mut tx, OutboxId(id(number)), Job { carrier, kind, subject: id(9) }, now, due_at).await.unwrap();
+            enqueue(&mut tx, OutboxId(id(number)), job(carrier, kind, 9), now, due_at).await.unwrap();
         }
         tx.commit().await.unwrap();
         assert_eq!(next_due(&mut db.read().await.unwrap(), "post").await.unwrap(), Some(now.plus_millis(-5)));
@@ -105,7 +109,7 @@ on_both_engines! {
     async fn what_rolls_back_was_never_enqueued_or_claimed(app: TestApp) {
         let (db, now) = (&app.app.context.db, app.clock.now());
         let mut tx = db.begin().await.unwrap();
-        enqueue(&mut tx, OutboxId(id(1)), Job { carrier: "post", kind: "letter", subject: id(2) }, now, now).await.unwrap();
+        enqueue(&mut tx, OutboxId(id(1)), job("post", "letter", 2), now, now).await.unwrap();
         drop(tx);
         assert_eq!(waiting(&mut db.read().await.unwrap()).await.unwrap(), 0);
         put(db, 1, now, now).await;
@@ -126,11 +130,11 @@ on_both_engines! {
         let second = take(db, end_of_lease, 8, 10).await.remove(0);
         assert_eq!((second.attempt_count, second.lease_token), (2, id(8)));
         let before = columns(&app).await;
-        for settlement in [Settlement::Sent, Settlement::Retry(now, "x".to_owned()), Settlement::Failed("x".to_owned()), Settlement::Cancelled("x".to_owned())] {
+        for settlement in [Settlement::Sent("250 ok".to_owned()), Settlement::Retry(now, "x".to_owned()), Settlement::Failed("x".to_owned()), Settlement::Cancelled("x".to_owned())] {
             assert!(!end(db, &first, settlement, end_of_lease).await);
             assert_eq!(columns(&app).await, before);
         }
-        assert!(end(db, &second, Settlement::Sent, end_of_lease).await);
+        assert!(end(db, &second, Settlement::Sent("250 ok".to_owned()), end_of_lease).await);
         assert!(!end(db, &second, Settlement::Failed("x".to_owned()), end_of_lease).await, "settled is settled");
     }
 
@@ -148,7 +152,7 @@ on_both_engines! {
         assert!(end(db, &claimed, Settlement::Failed("refused".to_owned()), late).await);
         assert_eq!(columns(&app).await, texts([Some("letter"), Some("failed"), Some("1060005"), Some("2"), Some("free"), Some("refused"), Some("1000000"), Some("1000009")]));
         assert!(take(db, now.plus_days(1), 9, 1).await.is_empty());
-        for (settlement, state, error) in [(Settlement::Sent, "sent", None), (Settlement::Cancelled("withdrawn".to_owned()), "cancelled", Some("withdrawn"))] {
+        for (settlement, state, error) in [(Settlement::Sent("250 ok".to_owned()), "sent", None), (Settlement::Cancelled("withdrawn".to_owned()), "cancelled", Some("withdrawn"))] {
             app.execute("DELETE FROM outbox").await;
             put(db, 2, now, now).await;
             let claimed = take(db, now, 7, 1).await.remove(0);

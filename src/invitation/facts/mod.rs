@@ -5,15 +5,14 @@ pub mod store;
 use std::collections::{HashMap, HashSet};
 
 use self::store::ClosureKey;
-use super::CustomerId;
 use super::policy::{self, Decision, Facts};
 use super::receive::Received;
 use super::suppression::Cause;
+use super::{CustomerId, reach};
 use crate::clock::Timestamp;
 use crate::db::{Result, Tx};
-use crate::intake::Customer;
 use crate::metric::Metric;
-use crate::survey::{Channel, Survey, SurveyId};
+use crate::survey::{Survey, SurveyId};
 use crate::web::Context;
 
 /// A closing that nobody decided about yet.
@@ -80,7 +79,7 @@ impl Known {
             closed: received.is_over(),
             closed_at: interaction.ticket.closed_at,
             is_asked_about_ticket: ticket.as_ref().is_some_and(|ticket| self.open.contains(ticket)),
-            has_address: survey.deliver.is_empty() || survey.deliver.iter().any(|channel| has_address(*channel, &interaction.customer)),
+            has_address: survey.deliver.is_empty() || !reach::channels(survey, &interaction.customer).is_empty(),
             is_archived: survey.archived_at.is_some(),
             suppressed: fresh.identity.as_ref().and_then(|identity| self.suppressed.get(identity).copied()),
             email: interaction.customer.email.as_deref(),
@@ -105,11 +104,5 @@ impl Known {
     fn note_asked(&mut self, customer: CustomerId, metric: Metric, at: Timestamp) {
         let last = self.asked.entry(customer).or_default().entry(metric).or_insert(at);
         *last = (*last).max(at);
-    }
-}
-
-const fn has_address(channel: Channel, customer: &Customer) -> bool {
-    match channel {
-        Channel::Email => customer.email.is_some(),
     }
 }

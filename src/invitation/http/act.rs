@@ -4,11 +4,12 @@ use actix_web::web::{Data, Json, Path};
 
 use super::Desk;
 use crate::invitation::answer::{InvitationBody, vote_link};
+use crate::invitation::reach::channels;
 use crate::invitation::resend::{self, Refusal};
 use crate::invitation::timeline::{self, Event};
-use crate::invitation::{BY_MAIL, Invitation, InvitationId, Occasion, State, store};
+use crate::invitation::{Invitation, InvitationId, Occasion, State, store};
 use crate::link::Links;
-use crate::outbox::{self, Job, OutboxId};
+use crate::outbox::{self, OutboxId};
 use crate::survey;
 use crate::web::auth::Writer;
 use crate::web::problem::{Kind, ProblemBody};
@@ -60,8 +61,10 @@ pub(crate) async fn resend(_: Writer, desk: Data<Desk>, id: Path<InvitationId>) 
         });
     }
     resend::store::make_way(&mut tx, *id, now).await?;
-    let job = Job { carrier: BY_MAIL, kind: Occasion::Resend.as_str(), subject: id.0 };
-    outbox::store::enqueue(&mut tx, OutboxId(context.random.uuid(now)), job, now, now).await?;
+    for channel in channels(&survey, &reach.customer()) {
+        let job = Occasion::Resend.job(&channel, survey.id, *id);
+        outbox::store::enqueue(&mut tx, OutboxId(context.random.uuid(now)), job, now, now).await?;
+    }
     tx.commit().await?;
     let state = if invitation.state == State::Failed { State::Scheduled } else { invitation.state };
     Ok(Json(body(&Invitation { state, ..invitation }, context, links)))

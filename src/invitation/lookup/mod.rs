@@ -63,7 +63,7 @@ pub async fn enqueue(
     };
     let is_new = store::insert(tx, &waiting, &received.closure_key(), now).await?;
     if is_new {
-        let job = Job { carrier: LOOKUP, kind: LOOKUP, subject: waiting.id };
+        let job = Job { carrier: LOOKUP.into(), kind: LOOKUP, subject: waiting.id, survey: Some(survey.id.0) };
         outbox::store::enqueue(tx, OutboxId(context.random.uuid(now)), job, now, now).await?;
     }
     Ok(is_new)

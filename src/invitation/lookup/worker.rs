@@ -11,7 +11,7 @@ use crate::invitation::answer::{HookAnswer, HookAnswers, InteractionAnswer};
 use crate::invitation::receive::{self, Received};
 use crate::invitation::{InvitationId, Reason};
 use crate::link::Links;
-use crate::outbox::serve::{Carrier, Round};
+use crate::outbox::serve::{Carrier, Lane, Round};
 use crate::outbox::{self, Claimed, Settlement, backoff};
 use crate::survey::Surveys;
 use crate::web::Context;
@@ -28,13 +28,17 @@ pub struct Enquirer {
     /// Milliseconds to wait after each failed attempt.
     pub retry_schedule_ms: Vec<i64>,
     /// Closings under way at the same time.
-    pub at_once: i64,
+    pub at_once: usize,
 }
 
 impl Carrier for Enquirer {
     fn round(&self) -> Round<'_> {
         let Context { db, clock, random, .. } = self.context.as_ref();
-        Round { db, clock, random, carrier: LOOKUP, at_once: self.at_once }
+        Round { db, clock, random }
+    }
+
+    async fn lanes(&self) -> db::Result<Vec<Lane>> {
+        Ok(vec![Lane::new(LOOKUP.into(), self.at_once)])
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {
@@ -50,7 +54,7 @@ impl Carrier for Enquirer {
             Err(Stop::Later { why, retry_after_ms }) => {
                 let [a, b, c, d] = self.context.random.bytes();
                 let jitter = u32::from_be_bytes([a, b, c, d]);
-                match backoff::delay(message.attempt_count, &self.retry_schedule_ms, jitter, retry_after_ms) {
+                match backoff::delay(message.turn(), &self.retry_schedule_ms, jitter, retry_after_ms) {
                     Some(wait) => self.settle(message, &Settlement::Retry(self.context.clock.now().plus_millis(wait), why)).await,
                     None => self.decide(message, (None, Some(format!("{why}, at the last of {} attempts.", message.attempt_count)))).await,
                 }
@@ -93,7 +97,7 @@ impl Enquirer {
         let mut tx = self.context.db.begin().await?;
         let settlement = match &told {
             Some(why) => Settlement::Failed(why.clone()),
-            None => Settlement::Sent,
+            None => Settlement::Sent(String::new()),
         };
         if !outbox::store::settle(&mut tx, message, &settlement, self.context.clock.now()).await? {
             return Ok(());

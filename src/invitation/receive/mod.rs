@@ -11,13 +11,13 @@ use super::lookup::LookedUp;
 use super::policy::Decision;
 use super::store::Decided;
 use super::timeline::{self, Event};
-use super::{BY_MAIL, InteractionId, Invitation, InvitationId, MAIL, Reason, State};
+use super::{InteractionId, Invitation, InvitationId, Occasion, Reason, State, reach};
 use crate::clock::Timestamp;
 use crate::db::{Error, Result, Tx};
 use crate::i18n::{Locale, ascii_digits};
 use crate::intake::{Customer, Interaction, SourceId, address};
 use crate::keyring::Keyring;
-use crate::outbox::{self, Job, OutboxId};
+use crate::outbox::{self, OutboxId};
 use crate::survey::Survey;
 use crate::tally::{self, Counts, Group, day_number};
 use crate::web::Context;
@@ -230,7 +230,9 @@ async fn invite_all(
             let group = group(interaction, fresh.received.source, locale.unwrap_or(survey.locale));
             counts.add((survey.id, day), (&group, &interaction.tags), &Counts { delivered: 1, ..Counts::default() });
         } else {
-            messages.push((OutboxId(context.random.uuid(now)), Job { carrier: BY_MAIL, kind: MAIL, subject: id.0 }, due_at));
+            let channels = reach::channels(survey, &interaction.customer);
+            let jobs = channels.iter().map(|channel| Occasion::First.job(channel, survey.id, id));
+            messages.extend(jobs.map(|job| (OutboxId(context.random.uuid(now)), job, due_at)));
         }
         let invitation = Invitation {
             id,

@@ -3,7 +3,7 @@
 pub mod store;
 
 use self::store::Reach;
-use super::State;
+use super::{State, reach};
 use crate::clock::{MINUTE_MS, Timestamp};
 use crate::survey::Survey;
 
@@ -51,7 +51,7 @@ pub fn refusal((state, expires_at): (State, Timestamp), reach: &Reach, survey: &
     }
     .or(survey.deliver.is_empty().then_some(Refusal::PassedOn))
     .or(reach.is_suppressed.then_some(Refusal::Suppressed))
-    .or((!reach.has_address).then_some(Refusal::NoAddress))
+    .or(reach::channels(survey, &reach.customer()).is_empty().then_some(Refusal::NoAddress))
     .or(survey.policy.paused.then_some(Refusal::Paused))
     .or(u64::try_from(wait_ms).ok().filter(|wait_ms| *wait_ms > 0).map(|wait_ms| Refusal::TooSoon(wait_ms.div_ceil(1000))))
     .or(reach.is_leaving.then_some(Refusal::Leaving))
@@ -66,20 +66,27 @@ mod tests {
     const NOW: Timestamp = Timestamp::EPOCH;
 
     fn reach() -> Reach {
-        Reach { has_address: true, is_suppressed: false, resent_at: None, is_leaving: false }
+        Reach {
+            email: Some("sara@example.com".to_owned()),
+            phone: None,
+            reference: None,
+            is_suppressed: false,
+            resent_at: None,
+            is_leaving: false,
+        }
     }
 
-    fn asked(state: State, reach: Reach, change: fn(&mut Survey)) -> Option<Refusal> {
+    fn asked(state: State, reach: &Reach, change: fn(&mut Survey)) -> Option<Refusal> {
         let mut survey = survey(Metric::Csat, None);
         change(&mut survey);
-        refusal((state, NOW.plus_days(1)), &reach, &survey, NOW)
+        refusal((state, NOW.plus_days(1)), reach, &survey, NOW)
     }
 
     #[test]
     fn only_what_waits_for_an_answer_or_failed_is_sent_once_more() {
         for state in State::ALL {
             let is_open = matches!(state, State::Scheduled | State::Sent | State::Failed);
-            assert_eq!(asked(*state, reach(), |_| {}), (!is_open).then_some(Refusal::Over(*state)));
+            assert_eq!(asked(*state, &reach(), |_| {}), (!is_open).then_some(Refusal::Over(*state)));
             if is_open {
                 let survey = survey(Metric::Csat, None);
                 assert_eq!(refusal((*state, NOW), &reach(), &survey, NOW), Some(Refusal::Over(State::Expired)));
@@ -95,14 +102,14 @@ mod tests {
             (reach(), |survey| survey.policy.paused = true, Refusal::Paused),
             (reach(), |survey| survey.deliver.clear(), Refusal::PassedOn),
             (Reach { is_suppressed: true, ..reach() }, |_| {}, Refusal::Suppressed),
-            (Reach { has_address: false, ..reach() }, |_| {}, Refusal::NoAddress),
+            (Reach { email: None, ..reach() }, |_| {}, Refusal::NoAddress),
             (Reach { is_leaving: true, ..reach() }, |_| {}, Refusal::Leaving),
             (Reach { resent_at: Some(NOW.plus_millis(1 - PAUSE_MS)), ..reach() }, |_| {}, Refusal::TooSoon(1)),
             (Reach { resent_at: Some(NOW), ..reach() }, |_| {}, Refusal::TooSoon(600)),
         ];
         for (reach, change, expected) in cases {
-            assert_eq!(asked(State::Sent, reach, change), Some(expected));
+            assert_eq!(asked(State::Sent, &reach, change), Some(expected));
         }
-        assert_eq!(asked(State::Sent, Reach { resent_at: Some(NOW.plus_millis(-PAUSE_MS)), ..reach() }, |_| {}), None);
+        assert_eq!(asked(State::Sent, &Reach { resent_at: Some(NOW.plus_millis(-PAUSE_MS)), ..reach() }, |_| {}), None);
     }
 }

@@ -2,19 +2,32 @@
 
 use crate::clock::Timestamp;
 use crate::db::{FromRow, Result, Session, Tx, on_engine};
+use crate::intake::Customer;
 use crate::invitation::{InvitationId, Occasion};
 
 /// Whether a customer can be reached now.
-#[derive(Debug, Clone, Copy, FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Reach {
-    /// Whether there is an address.
-    pub has_address: bool,
+    /// The mail address, unless it was erased.
+    pub email: Option<String>,
+    /// The phone number, unless it was erased.
+    pub phone: Option<String>,
+    /// The caller's own name for the customer.
+    pub reference: Option<String>,
     /// Whether mail to it is suppressed.
     pub is_suppressed: bool,
     /// When somebody last asked for the message once more.
     pub resent_at: Option<Timestamp>,
     /// Whether a worker has a message right now.
     pub is_leaving: bool,
+}
+
+impl Reach {
+    /// The customer, as far as channels need it.
+    #[must_use]
+    pub fn customer(&self) -> Customer {
+        Customer { email: self.email.clone(), phone: self.phone.clone(), reference: self.reference.clone(), ..Customer::default() }
+    }
 }
 
 /// Locks an invitation until the transaction ends; false when there is none.
@@ -35,7 +48,7 @@ pub async fn lock(tx: &mut Tx, id: InvitationId) -> Result<bool> {
 pub async fn find_reach(session: &mut impl Session, id: InvitationId) -> Result<Option<Reach>> {
     on_engine!(session, |conn| {
         sqlx::query_as(
-            "SELECT customer.email IS NOT NULL AS has_address,
+            "SELECT customer.email, customer.phone, customer.ref AS reference,
                  EXISTS (SELECT 1 FROM suppression WHERE suppression.identity = customer.identity) AS is_suppressed,
                  (SELECT MAX(outbox.created_at) FROM outbox WHERE outbox.subject_id = $1 AND outbox.kind = $2) AS resent_at,
                  EXISTS (SELECT 1 FROM outbox WHERE outbox.subject_id = $1 AND outbox.kind IN ($2, $3) AND outbox.state = 'waiting'

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Event;
 use crate::clock::Timestamp;
 use crate::db::{FromRow, Json, Result, Session, Tx, on_engine};
-use crate::invitation::{InvitationId, MAIL, State};
+use crate::invitation::{InvitationId, Occasion, State};
 use crate::outbox;
 
 /// An event that was noted as it happened.
@@ -138,5 +138,5 @@ const MESSAGES_POSTGRES: &str = messages!("= ANY (ARRAY(SELECT CAST(value AS uui
 pub async fn list_messages(session: &mut impl Session, ids: &[InvitationId]) -> Result<Vec<Message>> {
     let sql = session.pick(MESSAGES_SQLITE, MESSAGES_POSTGRES);
     let ids = hex_list(ids.iter().map(|id| id.0));
-    on_engine!(session, |conn| sqlx::query_as(sql).bind(ids).bind(MAIL).fetch_all(conn).await)
+    on_engine!(session, |conn| sqlx::query_as(sql).bind(ids).bind(Occasion::First).fetch_all(conn).await)
 }

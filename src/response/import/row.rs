@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::i18n::Locale;
     use crate::metric::{Metric, Scale};
-    use crate::survey::{Brand, Channel, Display, Policy, Public, SurveyId, WeekStart};
+    use crate::survey::{Brand, Channel, DeliverMode, Display, Policy, Public, SurveyId, WeekStart};
 
     fn reading(vendor: Vendor) -> Reading {
         let at = Timestamp::parse("2026-01-15T10:30:00Z").unwrap();
@@ -280,6 +280,7 @@ mod tests {
             texts: Map::new(),
             brand: Brand::default(),
             deliver: vec![Channel::Email],
+            deliver_mode: DeliverMode::First,
             policy: Policy::default(),
             week_start: WeekStart::Monday,
             public: Public::default(),
