@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod delivery;
+pub mod gateway;
 pub mod happiness;
 pub mod i18n;
 pub mod intake;

@@ -22,6 +22,16 @@ CREATE TABLE survey (
     updated_at BIGINT NOT NULL
 );
 
+-- HTTP APIs that carry messages, named in `survey.deliver`. Each secret is sealed on its own, so that their names can be shown.
+CREATE TABLE gateway (
+    name TEXT NOT NULL PRIMARY KEY,
+    preset TEXT,
+    definition TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
 CREATE TABLE api_key (
     id UUID NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,

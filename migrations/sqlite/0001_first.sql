@@ -22,6 +22,16 @@ CREATE TABLE survey (
     updated_at INTEGER NOT NULL
 ) STRICT;
 
+-- HTTP APIs that carry messages, named in `survey.deliver`. Each secret is sealed on its own, so that their names can be shown.
+CREATE TABLE gateway (
+    name TEXT NOT NULL PRIMARY KEY,
+    preset TEXT,
+    definition TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE api_key (
     id BLOB NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,

@@ -126,6 +126,10 @@ texts! {
     reminder_closed();
     reminder_invite();
 
+    // --- the short wording of SMS and chat ---
+    message_ask(company: text, link: text); message_ask_unnamed(link: text);
+    message_remind(company: text, link: text); message_remind_unnamed(link: text);
+
     // --- the happiness report ---
     happiness_eyebrow();
     happiness_title(title: text);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::client::{Answer, Client, Request};
+use super::client::{Answer, Client, Method, Request};
 use super::guard::Needs;
 use crate::clock::{DAY_MS, MINUTE_MS, Timestamp};
 
@@ -79,8 +79,14 @@ impl Documents {
 }
 
 async fn fetch<T>(kept: &mut Kept, (client, now): (&Client, Timestamp), url: &str, read: &impl Fn(&[u8]) -> Option<T>) {
-    let request =
-        Request { url, needs: Needs::Tls, headers: &[("accept", "application/json".to_owned())], body: None, within: Some(WITHIN) };
+    let request = Request {
+        method: Method::Get,
+        url,
+        needs: Needs::Tls,
+        headers: &[("accept", "application/json".to_owned())],
+        body: None,
+        within: Some(WITHIN),
+    };
     let answer = client.send(request).await;
     kept.tried_at = Some(now);
     kept.has_failed = !matches!(&answer, Ok(Answer { status: 200, body, .. }) if read(body).is_some());

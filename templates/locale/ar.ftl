@@ -123,6 +123,12 @@ reminder_subject_unnamed = تذكير قصير: سؤال واحد لك
 reminder_closed = سألناك قبل فترة عن طلبك. إن كان لديك لحظة، فما زال رأيك يهمّنا. لن نذكّرك مرة أخرى.
 reminder_invite = سألناك قبل فترة سؤالًا واحدًا. إن كان لديك لحظة، فما زال رأيك يهمّنا. لن نذكّرك مرة أخرى.
 
+# --- the short wording of SMS and chat ---
+message_ask = { $company }: لدينا سؤال واحد لك. أجب بلمسة واحدة: { $link }
+message_ask_unnamed = لدينا سؤال واحد لك. أجب بلمسة واحدة: { $link }
+message_remind = { $company }: تذكير قصير. سؤال واحد بلمسة واحدة: { $link }
+message_remind_unnamed = تذكير قصير. سؤال واحد بلمسة واحدة: { $link }
+
 # --- the happiness report ---
 happiness_eyebrow = تقرير الرضا
 happiness_title = { $title }: تقرير الرضا

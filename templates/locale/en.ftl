@@ -121,6 +121,12 @@ reminder_subject_unnamed = A short reminder: one question for you
 reminder_closed = A while ago we asked you about your request. If you have a moment, we would still like to know how it went. This is our only reminder.
 reminder_invite = A while ago we asked you one question. If you have a moment, we would still like to know. This is our only reminder.
 
+# --- the short wording of SMS and chat ---
+message_ask = { $company } has one question for you. It takes one tap: { $link }
+message_ask_unnamed = We have one question for you. It takes one tap: { $link }
+message_remind = { $company }: a short reminder. One question, one tap: { $link }
+message_remind_unnamed = A short reminder: one question, one tap: { $link }
+
 # --- the happiness report ---
 happiness_eyebrow = Happiness report
 happiness_title = { $title }: happiness report

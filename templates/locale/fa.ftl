@@ -118,6 +118,12 @@ reminder_subject_unnamed = یادآوری کوتاه: یک پرسش از شما
 reminder_closed = چندی پیش دربارهٔ درخواستتان از شما پرسیدیم. اگر فرصتی دارید، هنوز هم دوست داریم نظرتان را بدانیم. دیگر یادآوری نمی‌کنیم.
 reminder_invite = چندی پیش یک پرسش از شما داشتیم. اگر فرصتی دارید، هنوز هم دوست داریم پاسختان را بدانیم. دیگر یادآوری نمی‌کنیم.
 
+# --- the short wording of SMS and chat ---
+message_ask = { $company }: یک پرسش از شما داریم. با یک لمس پاسخ دهید: { $link }
+message_ask_unnamed = یک پرسش از شما داریم. با یک لمس پاسخ دهید: { $link }
+message_remind = { $company }: یادآوری کوتاه. یک پرسش، یک لمس: { $link }
+message_remind_unnamed = یادآوری کوتاه. یک پرسش، یک لمس: { $link }
+
 # --- the happiness report ---
 happiness_eyebrow = گزارش رضایت
 happiness_title = { $title }: گزارش رضایت

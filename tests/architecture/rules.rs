@@ -6,7 +6,8 @@ use crate::imports::{Reference, references};
 use crate::source::{Source, Violation};
 
 /// The life of a survey: a stage may import the stages to its left.
-pub const STAGES: [&str; 10] = ["metric", "survey", "tally", "intake", "link", "invitation", "delivery", "response", "report", "happiness"];
+pub const STAGES: [&str; 11] =
+    ["metric", "gateway", "survey", "tally", "intake", "link", "invitation", "delivery", "response", "report", "happiness"];
 
 /// What stages stand on; it knows no stage.
 pub const PLATFORM: [&str; 8] = ["clock", "random", "keyring", "i18n", "db", "web", "net", "outbox"];
@@ -99,7 +100,7 @@ struct Home {
     admits: fn(&str) -> bool,
 }
 
-const HOMES: [Home; 6] = [
+const HOMES: [Home; 7] = [
     Home { krate: "sqlx", place: "db/ and */store.rs", admits: |path| belongs(path, "db") || path.ends_with("/store.rs") },
     Home { krate: "sqlx_core", place: "db/", admits: |path| belongs(path, "db") },
     Home {
@@ -110,6 +111,7 @@ const HOMES: [Home; 6] = [
         },
     },
     Home { krate: "lettre", place: "delivery/mail.rs and net/", admits: |path| belongs(path, "delivery/mail") || belongs(path, "net") },
+    Home { krate: "minijinja", place: "gateway/template.rs", admits: |path| path == "src/gateway/template.rs" },
     Home { krate: "reqwest", place: "net/", admits: |path| belongs(path, "net") },
     Home {
         krate: "maud",

@@ -6,6 +6,7 @@ mod asking_again;
 mod common;
 mod decided;
 mod events;
+mod gateways;
 mod given_elsewhere;
 mod happiness;
 mod helpdesk;

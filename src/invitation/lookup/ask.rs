@@ -9,7 +9,7 @@ use url::form_urlencoded::Serializer;
 use crate::clock::Timestamp;
 use crate::intake::options::Options;
 use crate::intake::{Interaction, SourceKind};
-use crate::net::client::{Answer, Client, Failed, Request};
+use crate::net::client::{Answer, Client, Failed, Method, Request};
 use crate::net::guard::Needs;
 
 /// One closing is worth so many questions.
@@ -82,7 +82,14 @@ impl Desk<'_> {
             return Ok(self.kind.credentials(self.token.expose_secret()));
         };
         let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
-        let request = Request { url, needs: Needs::Tls, headers: &headers, body: Some(self.grant(client, api).into_bytes()), within: None };
+        let request = Request {
+            method: Method::Post,
+            url,
+            needs: Needs::Tls,
+            headers: &headers,
+            body: Some(self.grant(client, api).into_bytes()),
+            within: None,
+        };
         let answer = self.send("options.token_url", request).await?;
         let token = answer.get("access_token").and_then(Value::as_str);
         token.map(|token| self.kind.credentials(token)).ok_or_else(|| later("options.token_url answered without an access_token"))
@@ -97,7 +104,7 @@ impl Desk<'_> {
     }
 
     async fn get(&self, url: &str, headers: &[(&'static str, String)]) -> Result<Value, Stop> {
-        self.send("The help desk's API", Request { url, needs: Needs::Tls, headers, body: None, within: None }).await
+        self.send("The help desk's API", Request { method: Method::Get, url, needs: Needs::Tls, headers, body: None, within: None }).await
     }
 
     async fn send(&self, whom: &str, request: Request<'_>) -> Result<Value, Stop> {

@@ -57,16 +57,29 @@ pub struct Client {
 #[error("outgoing requests cannot be set up: {0}")]
 pub struct NotSetUp(String);
 
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// To read.
+    Get,
+    /// To do something.
+    Post,
+    /// To put something in its place.
+    Put,
+}
+
 /// A request to another server.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
+    /// What it asks for.
+    pub method: Method,
     /// Where it goes.
     pub url: &'a str,
     /// What the way there must be.
     pub needs: Needs,
-    /// Header fields, names in lower case.
-    pub headers: &'a [(&'static str, String)],
-    /// The body of a POST; without one it is a GET.
+    /// Header fields.
+    pub headers: &'a [(&'a str, String)],
+    /// The body, if it has one.
     pub body: Option<Vec<u8>>,
     /// How long it may take, if that is shorter than usual.
     pub within: Option<Duration>,
@@ -155,17 +168,21 @@ impl Client {
             Reach::Public => &self.public,
             Reach::Opened => &self.opened,
         };
-        let mut sent = match request.body {
-            Some(body) => client.post(url).body(body),
-            None => client.get(url),
+        let mut sent = match request.method {
+            Method::Get => client.get(url),
+            Method::Post => client.post(url),
+            Method::Put => client.put(url),
         };
+        if let Some(body) = request.body {
+            sent = sent.body(body);
+        }
         for (name, value) in request.headers {
             sent = sent.header(*name, value);
         }
         if let Some(within) = request.within {
             sent = sent.timeout(within);
         }
-        let response = sent.send().await.map_err(|error| failed(&error))?;
+        let response = sent.send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         Ok(Answer { status, retry_after, body: body(response).await? })
@@ -174,7 +191,7 @@ impl Client {
 
 async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, Failed> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > LONGEST_ANSWER {
             return Err(Failed::TooLarge);
         }
@@ -183,8 +200,8 @@ async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, Failed> {
     Ok(body)
 }
 
-/// What the caller is told; the cause is logged, because it may name an inner address.
-fn failed(error: &reqwest::Error) -> Failed {
+/// What the caller is told; the cause is logged, because it may name an inner address. The URL is not: it may hold a secret.
+fn failed(error: reqwest::Error) -> Failed {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(refused) = inner.downcast_ref::<Refused>() {
@@ -195,7 +212,7 @@ fn failed(error: &reqwest::Error) -> Failed {
     if error.is_timeout() {
         return Failed::TimedOut;
     }
-    tracing::debug!(cause = ?error, "a request to another server failed");
+    tracing::debug!(cause = ?error.without_url(), "a request to another server failed");
     Failed::Unreachable
 }
 

@@ -48,7 +48,7 @@ fn client(opened: &[&str], lookup: &Lookup) -> Client {
 }
 
 const fn get(url: &str) -> Request<'_> {
-    Request { url, needs: Needs::Nothing, headers: &[], body: None, within: None }
+    Request { method: Method::Get, url, needs: Needs::Nothing, headers: &[], body: None, within: None }
 }
 
 fn scripted(answer: impl Fn(&str) -> Vec<&'static str> + Send + Sync + 'static) -> Lookup {
@@ -338,4 +338,27 @@ fn another_server_can_ask_for_a_pause_in_seconds_or_until_an_instant() {
     assert_eq!(wait("Thu, 15 Jan 2026 10:29:00 GMT"), Some(0));
     assert_eq!(wait("4000000000"), Some(LONGEST_WAIT_MS));
     assert_eq!(wait("soon"), None);
+}
+
+#[tokio::test]
+async fn a_request_has_the_method_the_headers_and_the_body_that_it_was_given() {
+    let client = client(&["127.0.0.0/8"], &Lookup::System);
+    for (method, body, begins) in
+        [(Method::Get, None, "GET /a HTTP/1.1\r\nx-one: 1\r\n"), (Method::Post, None, "POST /a "), (Method::Put, Some("{}"), "PUT /a ")]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/a", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = vec![0; 4096];
+            let count = stream.read(&mut bytes).await.unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&bytes[..count]).into_owned()
+        });
+        let headers = [("x-one", "1".to_owned())];
+        let request = Request { method, headers: &headers, body: body.map(|body| body.as_bytes().to_vec()), ..get(&url) };
+        assert_eq!(client.send(request).await.unwrap().status, 204);
+        let sent = server.await.unwrap();
+        assert!(sent.starts_with(begins) && sent.ends_with(&format!("\r\n\r\n{}", body.unwrap_or_default())), "{sent}");
+    }
 }
