@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use nabz::app::{App, Parts, check, data, import, keys, process};
+use nabz::app::{App, Parts, check, data, import, keys, process, trial};
 use nabz::config::{self, Config};
 
 #[global_allocator]
@@ -54,6 +54,11 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// See whether mail leaves.
+    Mail {
+        #[command(subcommand)]
+        action: MailAction,
+    },
     /// Ask the service that runs with these settings whether it is alive.
     Health,
 }
@@ -92,6 +97,17 @@ Exit code: 0 every row was taken, 1 some were refused or the database failed, 2 
 enum ConfigAction {
     /// Check the settings in force.
     Check,
+}
+
+#[derive(Subcommand)]
+enum MailAction {
+    /// Send one test mail, and tell what became of it.
+    #[command(after_help = "Exit code: 0 it was sent, 1 it was not, 2 the address or the settings cannot be used.")]
+    Test {
+        /// Where it goes, such as you@example.com.
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -172,6 +188,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Import { file, survey, map, dry_run }) => {
             return take_in(&config, import::Wanted { file, survey, map, dry_run }).await;
         }
+        Some(Command::Mail { action: MailAction::Test { address } }) => return test_mail(&config, &address).await,
         None | Some(Command::Serve) => serve(&config).await,
         Some(Command::Config { .. }) => {
             check::check(&config)?;
@@ -198,6 +215,23 @@ async fn take_in(config: &Config, wanted: import::Wanted) -> anyhow::Result<Exit
             ExitCode::FAILURE
         }
         import::Ended::Unusable(why) => {
+            tell_error(&anyhow::anyhow!(why));
+            ExitCode::from(UNUSABLE)
+        }
+    })
+}
+
+async fn test_mail(config: &Config, address: &str) -> anyhow::Result<ExitCode> {
+    Ok(match trial::send(config, &Parts::default(), address).await {
+        trial::Ended::Sent(told) => {
+            say(told)?;
+            ExitCode::SUCCESS
+        }
+        trial::Ended::NotSent(told) => {
+            writeln!(std::io::stderr(), "{told}")?;
+            ExitCode::FAILURE
+        }
+        trial::Ended::Unusable(why) => {
             tell_error(&anyhow::anyhow!(why));
             ExitCode::from(UNUSABLE)
         }

@@ -5,6 +5,7 @@ pub mod data;
 pub mod import;
 pub mod keys;
 pub mod process;
+pub mod trial;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -20,9 +21,10 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
 use crate::clock::Clock;
-use crate::config::{Config, MailTransport};
+use crate::config::{Config, MailPolicy, MailTransport};
 use crate::db::{self, Db, changes};
 use crate::delivery::mail::Mailbox;
+use crate::delivery::pace::Pace;
 use crate::delivery::transport::Transport;
 use crate::delivery::worker::Courier;
 use crate::happiness::kept::Reports;
@@ -271,9 +273,17 @@ fn courier(
         transport,
         from,
         reply_to,
+        bounce_domain: bounce_domain(config),
+        pace: Pace::new(config.mail.per_minute, &config.mail.per_domain_per_minute),
+        at_most_once: config.mail.policy == MailPolicy::AtMostOnce,
         retry_schedule_ms: config.mail.retry_schedule_ms.clone(),
         at_once: config.mail.max_connections,
     })
+}
+
+/// Where reports about messages go, when not to the sender.
+fn bounce_domain(config: &Config) -> Option<String> {
+    domain::normal(&config.mail.bounce_domain)
 }
 
 /// Who mails come from, and where answers to them go.

@@ -6,6 +6,8 @@ use toml::{Table, Value};
 /// What the names of our variables begin with.
 pub(super) const PREFIX: &str = "NABZ__";
 const FROM_FILE: &str = "_FILE";
+/// The table whose names are the operator's own.
+const OWN_NAMES: &str = "mail.per_domain_per_minute";
 
 /// The variables of this process that are ours; the others may hold anything, also bytes that are no text.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
@@ -25,7 +27,7 @@ pub(super) fn not_toml(place: &str, text: &str, error: &toml::de::Error) -> anyh
     anyhow!("{place} is not valid TOML at line {line}: {}", error.message())
 }
 
-/// Lays the values of `above` over `below`; a key that `below` does not have is unknown.
+/// Lays the values of `above` over `below`; a key that `below` does not have is unknown, but in a table of the operator's own names.
 pub(super) fn overlay(below: &mut Table, above: Table, section: &str) -> anyhow::Result<()> {
     for (key, value) in above {
         let path = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
@@ -33,6 +35,7 @@ pub(super) fn overlay(below: &mut Table, above: Table, section: &str) -> anyhow:
             return Err(unknown(&path, &key, below));
         };
         match (slot, value) {
+            (slot, value) if path == OWN_NAMES => *slot = value,
             (Value::Table(inner), Value::Table(table)) => overlay(inner, table, &path)?,
             (slot, value) => *slot = value,
         }
@@ -63,6 +66,9 @@ pub(super) fn variable(defaults: &Table, name: &str, text: String) -> anyhow::Re
         Some(Value::Boolean(_)) => Value::Boolean(text.trim().parse().map_err(|_| anyhow!("must be true or false"))?),
         Some(Value::Array(_)) => {
             serde_json::from_str(&text).map_err(|_| anyhow!("must be a JSON array, such as [\"a\", \"b\"] or [1, 2]"))?
+        }
+        Some(Value::Table(_)) => {
+            serde_json::from_str(&text).map_err(|_| anyhow!("must be a JSON object, such as {{\"gmail.com\": 60}}"))?
         }
         _ => Value::String(text),
     };

@@ -1,6 +1,7 @@
 //! The settings: the commented default file, then `nabz.toml`, then the environment.
 
 mod layers;
+mod mail;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use self::layers::{PREFIX, environment, not_toml, overlay, variable};
+pub use self::mail::{Mail, MailPolicy, MailTransport};
 use crate::net::domain;
 use crate::net::range::Range;
 
@@ -91,34 +93,6 @@ pub struct Auth {
 pub struct Asking {
     /// The domains of our own people.
     pub own_domains: Vec<String>,
-}
-
-/// Outgoing mail.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mail {
-    /// How mail leaves.
-    pub transport: MailTransport,
-    /// The mail server; may hold a password.
-    pub smtp_url: SecretString,
-    /// The sender, as a mailbox.
-    pub from: String,
-    /// Where answers go; empty for the sender.
-    pub reply_to: String,
-    /// Connections to the mail server at the same time.
-    pub max_connections: usize,
-    /// Milliseconds to wait after each failed attempt.
-    pub retry_schedule_ms: Vec<i64>,
-}
-
-/// How mail leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailTransport {
-    /// Files in `DATA_DIR/mail`.
-    Folder,
-    /// A mail server.
-    Smtp,
 }
 
 /// Requests a minute; 0 switches a limit off.
@@ -235,9 +209,6 @@ impl Config {
         if !url.is_empty() && (!(url.starts_with("https://") || url.starts_with("http://")) || url.ends_with('/')) {
             bail!("server.public_url: must begin with https:// or http:// and end without a slash");
         }
-        if self.mail.transport == MailTransport::Smtp && self.mail.smtp_url.expose_secret().is_empty() {
-            bail!("mail.smtp_url: is needed with mail.transport = \"smtp\"");
-        }
         for (name, ranges) in
             [("server.trusted_proxies", &self.server.trusted_proxies), ("webhooks.allow_private", &self.webhooks.allow_private)]
         {
@@ -255,6 +226,7 @@ impl Config {
                 bail!("{name}: must not hold negative numbers");
             }
         }
+        self.mail.check()?;
         within("webhooks.timeout_ms", self.webhooks.timeout_ms, 100, 60_000)?;
         within("lookups.at_once", u64::try_from(self.lookups.at_once)?, 1, 100)?;
         within("database.max_connections", self.database.max_connections.into(), 1, 500)?;
@@ -314,6 +286,12 @@ mod tests {
             ("[server]\nlisten = \"nowhere\"", "server.listen"),
             ("[mail]\ntransport = \"pigeon\"", "mail.transport"),
             ("[mail]\ntransport = \"smtp\"", "mail.smtp_url"),
+            ("[mail]\nbounce_domain = \"bounce@acme.example\"", "mail.bounce_domain"),
+            ("[mail]\npolicy = \"twice\"", "mail.policy"),
+            ("[mail]\nper_minute = -1", "mail.per_minute"),
+            ("[mail.per_domain_per_minute]\n\"@gmail.com\" = 1", "mail.per_domain_per_minute"),
+            ("[mail.per_domain_per_minute]\n\"gmail.com\" = \"many\"", "mail.per_domain_per_minute"),
+            ("mail.per_domain_per_minute = 3", "mail.per_domain_per_minute"),
             ("[auth]\nroot_key = \"short\"", "at least 32 characters"),
             ("[server]\npublic_url = \"acme.example\"", "server.public_url"),
             ("[server]\ntrusted_proxies = [\"10.0.0.0/99\"]", "server.trusted_proxies"),
@@ -332,6 +310,16 @@ mod tests {
         }
         assert!(refusal("", &[("NABZ__DATABASE__MAX_CONNECTIONS", "many")]).contains("whole number"));
         assert!(refusal("", &[("NABZ__SERVER__TRUSTED_PROXIES", "10.0.0.1")]).contains("JSON array"));
+    }
+
+    #[test]
+    fn domains_have_limits_of_their_own_from_the_file_or_from_the_environment() {
+        let file = "[mail.per_domain_per_minute]\n\"gmail.com\" = 60\n\"gmx.de\" = 30\n";
+        let limits = load(file, &[]).unwrap().mail.per_domain_per_minute;
+        assert_eq!(limits.into_iter().collect::<Vec<_>>(), [("gmail.com".to_owned(), 60), ("gmx.de".to_owned(), 30)]);
+        let limits = load(file, &[("NABZ__MAIL__PER_DOMAIN_PER_MINUTE", "{\"gmail.com\": 5}")]).unwrap().mail.per_domain_per_minute;
+        assert_eq!(limits.into_iter().collect::<Vec<_>>(), [("gmail.com".to_owned(), 5)], "a variable replaces all of them");
+        assert!(refusal("", &[("NABZ__MAIL__PER_DOMAIN_PER_MINUTE", "gmail.com=5")]).contains("must be a JSON object"));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct InvitationMail<'a> {
     pub from: &'a Mailbox,
     /// Where an answer by mail goes, when not to `from`.
     pub reply_to: Option<&'a Mailbox>,
+    /// Where reports about the message go, when not to `from`.
+    pub return_path: Option<String>,
     /// The customer's address.
     pub to: &'a str,
     /// The customer's name.
@@ -77,7 +79,7 @@ pub fn compose(invitation: &InvitationMail<'_>) -> Mail {
         from,
         to: Mailbox { name: invitation.customer_name.map(str::to_owned), address: invitation.to.to_owned() },
         reply_to: invitation.reply_to.cloned(),
-        return_path: None,
+        return_path: invitation.return_path.clone(),
         text: text(invitation, &Words::new(invitation, plain)),
         html: mail_page::html(invitation, &Words::new(invitation, messages), &subject),
         subject: subject.into_owned(),
@@ -193,6 +195,7 @@ mod tests {
             locale,
             from,
             reply_to: None,
+            return_path: None,
             to: "sara@example.com",
             customer_name: Some(name),
             ticket_id: Some("48213"),

@@ -4,6 +4,7 @@ pub mod compose;
 pub mod harmless;
 pub mod mail;
 mod mail_page;
+pub mod pace;
 pub mod store;
 pub mod transport;
 pub mod verdict;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::delivery::harmless::token;
 use crate::delivery::mail::Mail;
-use crate::net::smtp::{SendError, SmtpRelay};
+use crate::net::smtp::{SendError, SmtpRelay, Step};
 
 /// A mail names a customer and holds a link that answers for them.
 #[cfg(unix)]
@@ -29,16 +29,27 @@ impl Transport {
     /// # Errors
     /// See [`SendError`].
     pub async fn send(&self, mail: &Mail) -> Result<String, SendError> {
-        let (envelope, bytes) = mail.sealed()?;
+        self.try_to_send(mail).await.map_err(|(_, error)| error)
+    }
+
+    /// As [`Transport::send`], and tells the step that a failure was at; no step where no relay was asked.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn try_to_send(&self, mail: &Mail) -> Result<String, (Option<Step>, SendError)> {
+        let (envelope, bytes) = mail.sealed().map_err(|error| (None, error))?;
         match self {
-            Self::Smtp(relay) => relay.send(&envelope, &bytes).await.map(|accepted| accepted.reply),
+            Self::Smtp(relay) => {
+                let sent = relay.try_to_send(&envelope, &bytes).await;
+                sent.map(|accepted| accepted.reply).map_err(|(step, error)| (Some(step), error))
+            }
             Self::Folder(folder) => {
                 let (folder, name) = (folder.clone(), format!("{}.eml", token(&mail.id)));
                 let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &bytes)).await;
                 match written {
                     Ok(Ok(())) => Ok("written to the mail folder".to_owned()),
-                    Ok(Err(error)) => Err(SendError::unreachable(&format!("mail folder: {error}"))),
-                    Err(_) => Err(SendError::unreachable("mail folder: writing was interrupted")),
+                    Ok(Err(error)) => Err((None, SendError::unreachable(&format!("mail folder: {error}")))),
+                    Err(_) => Err((None, SendError::unreachable("mail folder: writing was interrupted"))),
                 }
             }
             Self::Memory(mails) => {

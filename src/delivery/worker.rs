@@ -6,9 +6,11 @@ use chrono_tz::Tz;
 
 use super::compose::{InvitationMail, compose};
 use super::mail::{Mail, Mailbox};
+use super::pace::Pace;
 use super::store::{self, Letter};
 use super::transport::Transport;
 use super::verdict::{Verdict, judge};
+use super::verp;
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::invitation::timeline::{self, Event};
@@ -19,6 +21,10 @@ use crate::outbox::serve::{Carrier, Lane, Round};
 use crate::outbox::{self, Claimed, OutboxId, Settlement, backoff};
 use crate::survey::{Channel, Survey, Surveys};
 use crate::web::Context;
+
+/// Why a message is not tried again where none may arrive twice.
+const IN_DOUBT: &str = "an earlier attempt broke off and may have been accepted; mail.policy is at_most_once";
+const TOO_MANY: &str = "more messages a minute than mail.per_minute or mail.per_domain_per_minute allows";
 
 /// Sends what waits in the outbox.
 #[derive(Debug)]
@@ -35,6 +41,12 @@ pub struct Courier {
     pub from: Mailbox,
     /// Where answers by mail go.
     pub reply_to: Option<Mailbox>,
+    /// Where reports about messages go, each to an address of its own; to the sender where it is `None`.
+    pub bounce_domain: Option<String>,
+    /// How many messages leave a minute.
+    pub pace: Pace,
+    /// Whether a message that may have been accepted is given up, and not sent again.
+    pub at_most_once: bool,
     /// Milliseconds to wait after each failed attempt.
     pub retry_schedule_ms: Vec<i64>,
     /// Messages under way at the same time.
@@ -86,6 +98,9 @@ impl Courier {
         let (settlement, meaning) = match self.task(message).await? {
             Task::Leave(settlement) => (settlement, Meaning::Nothing),
             Task::TakeBack(why) => (Settlement::Cancelled(why), Meaning::TakenBack),
+            Task::Send(_, sending) if self.at_most_once && message.is_interrupted() => {
+                (Settlement::Failed(IN_DOUBT.to_owned()), Meaning::Tried(sending))
+            }
             Task::Send(mail, sending) => (self.settlement(message, self.transport.send(&mail).await), Meaning::Tried(sending)),
         };
         self.settle(message, &settlement, meaning).await
@@ -109,6 +124,9 @@ impl Courier {
             Verdict::Over(why) => return cancel(&why),
             Verdict::Drop(why) => return Ok(Task::TakeBack(why)),
         }
+        if let Some(until) = self.pace.wait(message.id, letter.email.as_deref().unwrap_or_default(), self.context.clock.now()) {
+            return Ok(Task::Leave(Settlement::Later(until, TOO_MANY.to_owned())));
+        }
         let mail = self.compose(message, occasion, &letter, &survey);
         Ok(Task::Send(Box::new(mail), Sending { occasion, channel, zone: letter.zone(&survey), survey, expires_at: letter.expires_at }))
     }
@@ -130,6 +148,7 @@ impl Courier {
             locale: letter.locale.unwrap_or(survey.locale),
             from: &self.from,
             reply_to: self.reply_to.as_ref(),
+            return_path: self.bounce_domain.as_ref().map(|domain| verp::address(&self.links, id, domain)),
             to: letter.email.as_deref().unwrap_or_default(),
             customer_name: letter.name.as_deref(),
             ticket_id: letter.ticket.0.id.as_deref(),
@@ -144,6 +163,9 @@ impl Courier {
         match sent {
             Ok(reply) => Settlement::Sent(reply),
             Err(SendError::Permanent { reply }) => Settlement::Failed(reply),
+            Err(error @ SendError::Unknown { .. }) if self.at_most_once => {
+                Settlement::Failed(format!("{error}; it is not tried again, as mail.policy is at_most_once"))
+            }
             Err(error) => {
                 let [a, b, c, d] = self.context.random.bytes();
                 let wait = backoff::delay(message.turn(), &self.retry_schedule_ms, u32::from_be_bytes([a, b, c, d]), None);

@@ -49,6 +49,29 @@ macro_rules! on_both_engines {
     )+};
 }
 
+/// Makes two tests of each function that starts its service itself: `name::sqlite` and `name::postgres`.
+#[macro_export]
+macro_rules! on_each_engine {
+    ($($(#[$meta:meta])* async fn $name:ident($on:ident: On) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn story($on: On) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                story($crate::common::On::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                story($crate::common::On::Postgres).await;
+            }
+        }
+    )+};
+}
+
 /// A running service with what a test needs to look at it.
 pub struct TestApp {
     pub app: App,
@@ -70,17 +93,30 @@ impl TestApp {
     pub async fn start_with(on: On, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = fresh_database(on, folder.path()).await;
-        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings).await
+        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, None).await
+    }
+
+    /// Starts a service whose mail leaves by a transport of the test's.
+    pub async fn start_sending(on: On, transport: Transport, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database_url = fresh_database(on, folder.path()).await;
+        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, Some(transport)).await
     }
 
     /// Another node on the same database, with the same secrets and the same clock.
     pub async fn start_beside(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(self.folder.path().join("secrets"), folder.path().join("secrets")).unwrap();
-        Self::start_node(folder, self.database_url.clone(), self.clock.clone(), &[]).await
+        Self::start_node(folder, self.database_url.clone(), self.clock.clone(), &[], None).await
     }
 
-    async fn start_node(folder: tempfile::TempDir, database_url: String, clock: Clock, settings: &[(&str, &str)]) -> Self {
+    async fn start_node(
+        folder: tempfile::TempDir,
+        database_url: String,
+        clock: Clock,
+        settings: &[(&str, &str)],
+        transport: Option<Transport>,
+    ) -> Self {
         let data_dir = folder.path().display().to_string();
         let usual = [
             ("NABZ__SERVER__LISTEN", "127.0.0.1:0"),
@@ -99,7 +135,7 @@ impl TestApp {
         let parts = Parts {
             clock: clock.clone(),
             random: machine_random(),
-            transport: Some(Transport::Memory(Arc::clone(&mails))),
+            transport: Some(transport.unwrap_or_else(|| Transport::Memory(Arc::clone(&mails)))),
             delivers: false,
             threads: Some(1),
         };

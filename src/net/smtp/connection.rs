@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::address::{RelayAddress, Tls};
 use super::reply::{Accepted, SendError, described, kept};
+use super::step::{Progress, Step};
 
 /// How long a polite goodbye may take.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,19 +44,27 @@ pub(super) enum Outcome {
 
 impl Connection {
     /// Connects, encrypts and authenticates as the address demands.
-    pub(super) async fn open(address: &RelayAddress) -> Result<Self, SendError> {
-        let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|error| broken(&error))?;
+    pub(super) async fn open(address: &RelayAddress, progress: &Progress) -> Result<Self, SendError> {
+        progress.reach(Step::Resolve);
+        let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await.map_err(|error| broken(&error))?;
+        let places: Vec<SocketAddr> = found.collect();
+        progress.reach(Step::Connect);
+        let stream = TcpStream::connect(places.as_slice()).await.map_err(|error| broken(&error))?;
         stream.set_nodelay(true).map_err(|error| broken(&error))?;
         let (local, peer) = (stream.local_addr().map_err(|error| broken(&error))?, stream.peer_addr().map_err(|error| broken(&error))?);
         let hello = address.hello_name.clone().unwrap_or_else(|| address_literal(local));
 
         let stream: Box<dyn AsyncTokioStream> = match address.tls {
-            Tls::Implicit => Box::new(Encrypted::over(stream, address).await?),
+            Tls::Implicit => {
+                progress.reach(Step::Encrypt);
+                Box::new(Encrypted::over(stream, address).await?)
+            }
             _ => Box::new(stream),
         };
+        progress.reach(Step::Hello);
         let mut smtp = AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(|error| unusable(&error))?;
-        let encrypted = secure(&mut smtp, address, &hello).await?;
-        authenticate(&mut smtp, address, may_authenticate(encrypted, peer.ip())).await?;
+        let encrypted = secure(&mut smtp, address, (&hello, progress)).await?;
+        authenticate(&mut smtp, address, (may_authenticate(encrypted, peer.ip()), progress)).await?;
         Ok(Self { smtp, messages: 0 })
     }
 
@@ -66,18 +74,17 @@ impl Connection {
     }
 
     /// Sends one message within `timeout`.
-    pub(super) async fn send(&mut self, envelope: &Envelope, message: &[u8], timeout: Duration) -> Outcome {
-        let dot_sent = AtomicBool::new(false);
+    pub(super) async fn send(&mut self, (envelope, message): (&Envelope, &[u8]), timeout: Duration, progress: &Progress) -> Outcome {
         let reused = self.messages > 0;
         self.messages = self.messages.saturating_add(1);
-        let sent = tokio::time::timeout(timeout, self.transact(envelope, message, &dot_sent)).await;
-        let dot_sent = dot_sent.load(Ordering::SeqCst);
+        let sent = tokio::time::timeout(timeout, self.transact(envelope, message, progress)).await;
+        let dot_sent = progress.at() == Step::Reply;
         let lost = |reason: &str| Outcome::Broken(if dot_sent { SendError::unknown(reason) } else { SendError::unreachable(reason) });
         match sent {
             Err(_) => lost("the relay did not answer in time"),
             Ok(Ok(response)) => Outcome::Accepted(Accepted { reply: kept(&line(&response)) }),
-            Ok(Err(Step::Unexpected(response))) => lost(&format!("unexpected reply: {}", line(&response))),
-            Ok(Err(Step::Failed { error, first })) => match SendError::refusal(&error) {
+            Ok(Err(End::Unexpected(response))) => lost(&format!("unexpected reply: {}", line(&response))),
+            Ok(Err(End::Failed { error, first })) => match SendError::refusal(&error) {
                 // 421: the relay is about to close the line.
                 Some(_) if reused && first && has_code(&error, 421) => Outcome::Stale,
                 Some(refusal) => self.recover(refusal, has_code(&error, 421)).await,
@@ -93,26 +100,29 @@ impl Connection {
         let _ignored = tokio::time::timeout(QUIT_TIMEOUT, self.smtp.quit()).await;
     }
 
-    /// MAIL, RCPT, DATA and the message. `dot_sent` turns true right before the final dot is written: from then on the relay may have accepted.
-    async fn transact(&mut self, envelope: &Envelope, message: &[u8], dot_sent: &AtomicBool) -> Result<Response, Step> {
-        let first = |error| Step::Failed { error, first: true };
-        let later = |error| Step::Failed { error, first: false };
+    /// MAIL, RCPT, DATA and the message. [`Step::Reply`] is reached right before the final dot is written: from then on the relay may have accepted.
+    async fn transact(&mut self, envelope: &Envelope, message: &[u8], progress: &Progress) -> Result<Response, End> {
+        let first = |error| End::Failed { error, first: true };
+        let later = |error| End::Failed { error, first: false };
+        progress.reach(Step::Sender);
         self.smtp.command(Mail::new(envelope.from().cloned(), Vec::new())).await.map_err(first)?;
+        progress.reach(Step::Recipient);
         for recipient in envelope.to() {
             self.smtp.command(Rcpt::new(recipient.clone(), Vec::new())).await.map_err(later)?;
         }
+        progress.reach(Step::Message);
         let ready = self.smtp.command(Data).await.map_err(later)?;
         if !ready.has_code(354) {
-            return Err(Step::Unexpected(ready));
+            return Err(End::Unexpected(ready));
         }
         // lettre puts a line end before the dot. It asks for the next part, and gets none, once everything before it is written.
         let body = std::iter::once(message.strip_suffix(b"\r\n").unwrap_or(message));
         let end = std::iter::from_fn(|| {
-            dot_sent.store(true, Ordering::SeqCst);
+            progress.reach(Step::Reply);
             None
         });
         let response = self.smtp.message_iter(body.chain(end)).await.map_err(later)?;
-        if response.code().severity == Severity::PositiveCompletion { Ok(response) } else { Err(Step::Unexpected(response)) }
+        if response.code().severity == Severity::PositiveCompletion { Ok(response) } else { Err(End::Unexpected(response)) }
     }
 
     /// After a refusal: back to the start of a transaction, or the connection is given up.
@@ -125,7 +135,7 @@ impl Connection {
 }
 
 /// Why a transaction ended early.
-enum Step {
+enum End {
     /// A command failed; `first` when it was the first of its transaction.
     Failed { error: Error, first: bool },
     /// A reply that is no refusal but makes no sense here either.
@@ -133,13 +143,19 @@ enum Step {
 }
 
 /// STARTTLS where it is offered and wanted; tells whether the line is encrypted now.
-async fn secure(smtp: &mut AsyncSmtpConnection, address: &RelayAddress, hello: &ClientId) -> Result<bool, SendError> {
+async fn secure(
+    smtp: &mut AsyncSmtpConnection,
+    address: &RelayAddress,
+    (hello, progress): (&ClientId, &Progress),
+) -> Result<bool, SendError> {
+    progress.reach(Step::StartTls);
     match address.tls {
         Tls::Implicit => Ok(true),
         Tls::None => Ok(false),
         Tls::Required if !smtp.can_starttls() => Err(SendError::unreachable("the relay offers no STARTTLS, and tls=required asks for it")),
         Tls::Opportunistic if !smtp.can_starttls() => Ok(false),
         Tls::Required | Tls::Opportunistic => {
+            progress.reach(Step::Encrypt);
             smtp.starttls(address.starttls.clone(), hello).await.map_err(|error| unusable(&error))?;
             Ok(true)
         }
@@ -151,11 +167,16 @@ const fn may_authenticate(encrypted: bool, peer: IpAddr) -> bool {
     encrypted || peer.is_loopback()
 }
 
-async fn authenticate(smtp: &mut AsyncSmtpConnection, address: &RelayAddress, private: bool) -> Result<(), SendError> {
+async fn authenticate(
+    smtp: &mut AsyncSmtpConnection,
+    address: &RelayAddress,
+    (private, progress): (bool, &Progress),
+) -> Result<(), SendError> {
     let Some(credentials) = &address.credentials else { return Ok(()) };
     if !private {
         return Err(SendError::unreachable("the relay offers no STARTTLS, and the password is not sent unencrypted"));
     }
+    progress.reach(Step::Authenticate);
     smtp.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(|error| unusable(&error))?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod address;
 mod connection;
 mod reply;
+mod step;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio::time::Instant;
 pub use address::{RelayAddress, Tls, UrlError};
 use connection::{Connection, Outcome};
 pub use reply::{Accepted, SendError};
+use step::Progress;
+pub use step::Step;
 
 /// How the pool behaves.
 #[derive(Debug, Clone)]
@@ -80,16 +83,29 @@ impl SmtpRelay {
     /// # Errors
     /// See [`SendError`]; only `Unknown` leaves open whether the relay took the message.
     pub async fn send(&self, envelope: &Envelope, message: &[u8]) -> Result<Accepted, SendError> {
+        self.attempt((envelope, message), &Progress::default()).await
+    }
+
+    /// As [`SmtpRelay::send`], and tells the step that a failure was at.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn try_to_send(&self, envelope: &Envelope, message: &[u8]) -> Result<Accepted, (Step, SendError)> {
+        let progress = Progress::default();
+        self.attempt((envelope, message), &progress).await.map_err(|error| (progress.at(), error))
+    }
+
+    async fn attempt(&self, mail: (&Envelope, &[u8]), progress: &Progress) -> Result<Accepted, SendError> {
         let _permit: SemaphorePermit<'_> = self.0.room.acquire().await.map_err(|_| SendError::closed())?;
         if let Some(mut connection) = self.take() {
-            match self.0.attempt(&mut connection, envelope, message).await {
+            match connection.send(mail, self.0.options.send_timeout, progress).await {
                 // The relay closed the connection while it was unused: that says nothing about this message.
                 Outcome::Stale => {}
                 outcome => return self.settle(connection, outcome),
             }
         }
-        let mut connection = self.connect().await?;
-        let outcome = self.0.attempt(&mut connection, envelope, message).await;
+        let mut connection = self.connect(progress).await?;
+        let outcome = connection.send(mail, self.0.options.send_timeout, progress).await;
         self.settle(connection, outcome)
     }
 
@@ -102,8 +118,8 @@ impl SmtpRelay {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, SendError> {
-        tokio::time::timeout(self.0.options.connect_timeout, Connection::open(&self.0.address))
+    async fn connect(&self, progress: &Progress) -> Result<Connection, SendError> {
+        tokio::time::timeout(self.0.options.connect_timeout, Connection::open(&self.0.address, progress))
             .await
             .unwrap_or_else(|_| Err(SendError::unreachable("the relay did not answer in time")))
     }
@@ -146,10 +162,6 @@ impl SmtpRelay {
 impl Pool {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn attempt(&self, connection: &mut Connection, envelope: &Envelope, message: &[u8]) -> Outcome {
-        connection.send(envelope, message, self.options.send_timeout).await
     }
 
     /// Removes what has been unused for too long; tells when the next one will have been.

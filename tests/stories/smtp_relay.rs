@@ -1,7 +1,4 @@
 //! Mail leaving through a real SMTP conversation, into a folder and into memory.
-#![expect(clippy::unwrap_used, reason = "test helpers stop at the first surprise")]
-
-mod smtp_sink;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +7,8 @@ use nabz::clock::Timestamp;
 use nabz::delivery::mail::{Mail, Mailbox};
 use nabz::delivery::transport::Transport;
 use nabz::net::smtp::{Options, SendError, SmtpRelay};
-use smtp_sink::{Act, Offers, Sink, Stage};
+
+use crate::smtp_sink::{Act, Offers, Sink, Stage};
 
 fn mail(id: &str) -> Mail {
     Mail {
