@@ -83,7 +83,7 @@ pub struct Mail {
     pub text: String,
     /// The HTML part.
     pub html: String,
-    /// The https address behind one-click unsubscribing (RFC 8058).
+    /// The address behind unsubscribing; with one click where it is https, as RFC 8058 demands.
     pub unsubscribe: Option<String>,
     /// What the List-Id names (RFC 2919), before the domain of `from`: a survey's slug.
     pub list: Option<String>,
@@ -128,9 +128,10 @@ impl Mail {
             builder = builder.reply_to(reply_to.checked().map_err(|error| unusable("reply address", error))?);
         }
         if let Some(unsubscribe) = &self.unsubscribe {
-            builder = builder
-                .raw_header(ascii_header("List-Unsubscribe", format!("<{}>", token(unsubscribe))))
-                .raw_header(ascii_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+            builder = builder.raw_header(ascii_header("List-Unsubscribe", format!("<{}>", token(unsubscribe))));
+            if unsubscribe.starts_with("https://") {
+                builder = builder.raw_header(ascii_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+            }
         }
         if let Some(list) = &self.list {
             builder = builder.raw_header(ascii_header("List-Id", format!("<{}.{domain}>", token(list))));
@@ -248,6 +249,19 @@ mod tests {
                 ("Content-Type", "multipart/alternative; boundary=\"=_nabz_0198c0de000070008000000000000001\""),
             ]
         );
+    }
+
+    #[test]
+    fn answers_go_to_an_address_of_their_own_and_one_click_needs_https() {
+        let mut mail = mail();
+        mail.reply_to = Some(Mailbox::parse("Acme help <help@acme.example>").unwrap());
+        mail.unsubscribe = Some("http://localhost:8080/u/abc".to_owned());
+        let (fields, _) = read(&mail.to_bytes().unwrap());
+        let value = |name: &str| fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        assert_eq!(value("Reply-To"), Some("\"Acme help\" <help@acme.example>"));
+        assert_eq!(value("From"), Some("Acme <survey@acme.example>"));
+        assert_eq!(value("List-Unsubscribe"), Some("<http://localhost:8080/u/abc>"));
+        assert_eq!(value("List-Unsubscribe-Post"), None);
     }
 
     #[test]

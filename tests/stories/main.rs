@@ -18,6 +18,7 @@ mod left_in_peace;
 mod life_of_a_survey;
 mod lookup_samples;
 mod lookups;
+mod mail_command;
 mod operating;
 mod outbox_lanes;
 mod peer;

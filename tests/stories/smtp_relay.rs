@@ -6,7 +6,7 @@ use std::time::Duration;
 use nabz::clock::Timestamp;
 use nabz::delivery::mail::{Mail, Mailbox};
 use nabz::delivery::transport::Transport;
-use nabz::net::smtp::{Options, SendError, SmtpRelay};
+use nabz::net::smtp::{Options, SendError, SmtpRelay, Step};
 
 use crate::smtp_sink::{Act, Offers, Sink, Stage};
 
@@ -222,16 +222,21 @@ async fn a_line_lost_after_the_final_dot_leaves_the_outcome_unknown() {
 async fn without_starttls_a_relay_that_must_have_it_gets_neither_mail_nor_password() {
     let sink = Sink::offering(Offers { login: Some(("me", "secret")), ..Offers::default() }).await;
     let url = format!("smtp://me:secret@{}?tls=required", sink.address);
-    let error = relay(&url, Options::default()).send(&mail("m-1")).await.unwrap_err();
-    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+    let failure = relay(&url, Options::default()).try_to_send(&mail("m-1")).await.unwrap_err();
+    let reason = "the relay offers no STARTTLS, and tls=required asks for it".to_owned();
+    assert_eq!(failure, (Some(Step::StartTls), SendError::Unreachable { reason }));
     let seen = sink.seen();
     assert!(seen.lines.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"), "{:?}", seen.lines);
 }
 
 /// A certificate for this machine that nobody else trusts, as PEM and as what a server needs.
 fn certificate() -> (Vec<u8>, tokio_rustls::TlsAcceptor) {
+    certificate_of(&["localhost", "127.0.0.1"])
+}
+
+fn certificate_of(names: &[&str]) -> (Vec<u8>, tokio_rustls::TlsAcceptor) {
     use tokio_rustls::rustls::{ServerConfig, crypto, pki_types::PrivateKeyDer};
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let made = rcgen::generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -246,7 +251,8 @@ fn certificate() -> (Vec<u8>, tokio_rustls::TlsAcceptor) {
 async fn mail_and_password_travel_encrypted_by_starttls_and_from_the_first_byte() {
     let (pem, acceptor) = certificate();
     for (scheme, query, implicit) in [("smtp", "?tls=required", false), ("smtp", "", false), ("smtps", "", true)] {
-        let sink = Sink::offering(Offers { tls: Some(acceptor.clone()), implicit, login: Some(("me", "se:cret+")) }).await;
+        let sink =
+            Sink::offering(Offers { tls: Some(acceptor.clone()), implicit, login: Some(("me", "se:cret+")), ..Offers::default() }).await;
         let url = format!("{scheme}://me:se%3Acret+@localhost:{}{query}", sink.address.port());
         let options = Options { extra_root: Some(pem.clone()), ..Options::default() };
         let transport = relay(&url, options);
@@ -260,14 +266,45 @@ async fn mail_and_password_travel_encrypted_by_starttls_and_from_the_first_byte(
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_gets_no_mail() {
-    let (_, acceptor) = certificate();
-    for (scheme, implicit) in [("smtp", false), ("smtps", true)] {
-        let sink = Sink::offering(Offers { tls: Some(acceptor.clone()), implicit, login: None }).await;
-        let url = format!("{scheme}://localhost:{}", sink.address.port());
-        let error = relay(&url, Options::default()).send(&mail("m-1")).await.unwrap_err();
-        assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+async fn a_certificate_that_nobody_vouches_for_or_of_another_name_gets_no_mail() {
+    let (other, foreign) = (certificate(), certificate_of(&["mail.acme.example"]));
+    let trusting = Options { extra_root: Some(foreign.0), ..Options::default() };
+    for (acceptor, options, said) in [(other.1, Options::default(), "UnknownIssuer"), (foreign.1, trusting, "not valid for name")] {
+        for (scheme, implicit) in [("smtp", false), ("smtps", true)] {
+            let sink =
+                Sink::offering(Offers { tls: Some(acceptor.clone()), implicit, login: Some(("me", "secret")), ..Offers::default() }).await;
+            let url = format!("{scheme}://me:secret@localhost:{}", sink.address.port());
+            let (step, error) = relay(&url, options.clone()).try_to_send(&mail("m-1")).await.unwrap_err();
+            assert_eq!(step, Some(Step::Encrypt), "{error}");
+            assert!(matches!(&error, SendError::Unreachable { reason } if reason.contains(said)), "{error}");
+            let seen = sink.seen();
+            assert!(seen.messages.is_empty() && !seen.lines.iter().any(|line| line.starts_with("AUTH")), "{:?}", seen.lines);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_offers_starttls_and_refuses_it_gets_no_mail() {
+    let (pem, acceptor) = certificate();
+    for query in ["", "?tls=required"] {
+        let sink = Sink::offering(Offers { tls: Some(acceptor.clone()), ..Offers::default() }).await;
+        sink.script(Stage::StartTls, Act::Reply("454 4.7.0 TLS not available"), 1);
+        let options = Options { extra_root: Some(pem.clone()), ..Options::default() };
+        let failure =
+            relay(&format!("smtp://localhost:{}{query}", sink.address.port()), options).try_to_send(&mail("m-1")).await.unwrap_err();
+        let reason = "454 4.7.0 TLS not available".to_owned();
+        assert_eq!(failure, (Some(Step::Encrypt), SendError::Unreachable { reason }));
         assert!(sink.seen().messages.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_knows_only_login_is_logged_in_to() {
+    for (password, expected) in [("secret", 1), ("wrong", 0)] {
+        let sink = Sink::offering(Offers { login: Some(("me", "secret")), only_login: true, ..Offers::default() }).await;
+        let sent = relay(&format!("smtp://me:{password}@{}?tls=none", sink.address), Options::default()).try_to_send(&mail("m-1")).await;
+        assert_eq!(sink.seen().messages.len(), expected, "{sent:?}");
+        assert!(sent.is_ok() || matches!(sent, Err((Some(Step::Authenticate), _))), "{sent:?}");
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 pub enum Stage {
     Greeting,
     Ehlo,
+    StartTls,
     Auth,
     Mail,
     Rcpt,
@@ -45,6 +46,8 @@ pub struct Offers {
     pub implicit: bool,
     /// AUTH PLAIN and LOGIN with these credentials; MAIL is refused before.
     pub login: Option<(&'static str, &'static str)>,
+    /// AUTH LOGIN only.
+    pub only_login: bool,
 }
 
 /// A message as it arrived, dots unescaped.
@@ -252,12 +255,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                     reply.push_str("250-STARTTLS\r\n");
                 }
                 if self.shared.offers.login.is_some() {
-                    reply.push_str("250-AUTH PLAIN LOGIN\r\n");
+                    reply.push_str(if self.shared.offers.only_login { "250-AUTH LOGIN\r\n" } else { "250-AUTH PLAIN LOGIN\r\n" });
                 }
                 self.say(Stage::Ehlo, &format!("{reply}250 SIZE 10000000")).await
             }
             "STARTTLS" => {
-                return if self.write("220 go ahead").await { Next::StartTls } else { Next::End };
+                let refused = self.shared.fault(Stage::StartTls);
+                return match refused {
+                    Some(Act::Reply(reply)) => {
+                        self.write(reply).await;
+                        Next::Go
+                    }
+                    _ if self.write("220 go ahead").await => Next::StartTls,
+                    _ => Next::End,
+                };
             }
             "AUTH" => self.authenticate(line).await,
             "MAIL" if !self.trusted => self.write("530 5.7.0 authentication required").await,
@@ -284,8 +295,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let Some((user, password)) = self.shared.offers.login else {
             return self.write("502 no").await;
         };
-        let expected = data_encoding::BASE64.encode(format!("\0{user}\0{password}").as_bytes());
-        if line.split(' ').nth(2) == Some(expected.as_str()) {
+        let encoded = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
+        let is_right = if line.starts_with("AUTH LOGIN") {
+            let mut answers = Vec::new();
+            for question in ["Username:", "Password:"] {
+                self.write(&format!("334 {}", encoded(question))).await;
+                answers.push(self.line().await.unwrap_or_default());
+            }
+            answers == [encoded(user), encoded(password)]
+        } else {
+            !self.shared.offers.only_login && line.split(' ').nth(2) == Some(encoded(&format!("\0{user}\0{password}")).as_str())
+        };
+        if is_right {
             self.trusted = true;
             self.say(Stage::Auth, "235 2.7.0 welcome").await
         } else {
