@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use nabz::app::{App, Parts, check, data, import, keys, process, trial};
+use nabz::app::{App, Parts, bounces, check, data, import, keys, process, trial};
 use nabz::config::{self, Config};
 
 #[global_allocator]
@@ -59,12 +59,27 @@ enum Command {
         #[command(subcommand)]
         action: MailAction,
     },
+    /// Take in a report of mail that came back, from stdin.
+    #[command(long_about = BOUNCE)]
+    Bounce,
     /// Ask the service that runs with these settings whether it is alive.
     Health,
 }
 
 /// The exit code for a file or an argument that cannot be used; also clap's.
 const UNUSABLE: u8 = 2;
+
+/// The exit code that has a mail server try again later (`EX_TEMPFAIL` of sysexits.h).
+const LATER: u8 = 75;
+
+/// What `nabz bounce --help` says first.
+const BOUNCE: &str = "Take in a report of mail that came back, from stdin: a raw message, as a mail server hands it over.
+
+Set mail.bounce_domain, and have the mail server deliver that domain's mail here. Postfix, in master.cf, with transport_maps for the domain:
+  nabz unix - n n - 1 pipe flags=DRhu user=nabz argv=/usr/local/bin/nabz --config /etc/nabz.toml bounce
+
+Delivery reports (RFC 3464) and complaints (RFC 5965) are understood, and believed where they are about a message of ours.
+Exit code: 0 it was taken in, or says nothing about delivery; 1 it cannot be read or is not trusted; 2 usage; 75 it cannot be stored right now.";
 
 /// What `nabz import --help` says first.
 const IMPORT: &str = "Take in past answers or closed tickets from a file.
@@ -183,6 +198,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         write!(std::io::stdout(), "{}", config::DEFAULT)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if matches!(arguments.command, Some(Command::Bounce)) {
+        return Ok(take_back(arguments.config.as_deref()).await);
+    }
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
         Some(Command::Import { file, survey, map, dry_run }) => {
@@ -200,6 +218,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Key { action }) => key(&config, action).await,
         Some(Command::Health) => process::ask_health(&config).await,
+        // Done before the settings were read.
+        Some(Command::Bounce) => Ok(()),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -236,6 +256,23 @@ async fn test_mail(config: &Config, address: &str) -> anyhow::Result<ExitCode> {
             ExitCode::from(UNUSABLE)
         }
     })
+}
+
+/// Whatever goes wrong here is no fault of the report: the mail server should come back with it.
+async fn take_back(config: Option<&std::path::Path>) -> ExitCode {
+    let ended = async {
+        let config = Config::load(config)?;
+        process::log_to_stderr(&config)?;
+        bounces::take_stdin(&config, &Parts::default()).await
+    };
+    match ended.await {
+        Ok(bounces::Ended::Done(told)) => say(told).map_or(ExitCode::from(LATER), |()| ExitCode::SUCCESS),
+        Ok(bounces::Ended::Refused(why)) => fail(&anyhow::anyhow!(why)),
+        Err(error) => {
+            tell_error(&error);
+            ExitCode::from(LATER)
+        }
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

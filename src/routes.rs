@@ -7,6 +7,7 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::delivery::http::bounces;
 use crate::gateway::http as gateways;
 use crate::happiness::http as happiness;
 use crate::intake::http as sources;
@@ -21,6 +22,8 @@ use crate::web::{docs, operations, start};
 const API_BODY: usize = 256 * 1024;
 /// The largest body of a help desk's event, in bytes.
 const HOOK_BODY: usize = 1024 * 1024;
+/// The largest report of a message that came back, which may hold the message, in bytes.
+const BOUNCE_BODY: usize = 1024 * 1024;
 
 /// Registers every URL.
 pub fn configure(config: &mut ServiceConfig) {
@@ -66,6 +69,9 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/interactions/{id}", vec![get(decided::show)]))
         .service(at("/api/v1/invitations/{id}/withdraw", vec![post(act::withdraw)]))
         .service(at("/api/v1/invitations/{id}/resend", vec![post(act::resend)]))
+        .service(at("/bounces/postmark/{password}", vec![post(bounces::postmark_with_password)]).app_data(PayloadConfig::new(BOUNCE_BODY)))
+        .service(at("/bounces/{provider}", vec![post(bounces::provider)]).app_data(PayloadConfig::new(BOUNCE_BODY)))
+        .service(at("/api/v1/bounces", vec![post(bounces::report)]).app_data(PayloadConfig::new(BOUNCE_BODY)))
         .service(at("/api/v1/suppressions", vec![get(suppress::index), post(suppress::create), delete(suppress::remove)]))
         .service(at("/api/v1/responses", vec![get(responses::index), post(create::create)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
@@ -87,6 +93,7 @@ fn programs(config: &mut ServiceConfig) {
         gateways::index, gateways::create, gateways::show, gateways::change, gateways::delete,
         hook::hook, hook::hook_with_secret, interactions::create, decided::index, decided::show,
         act::withdraw, act::resend,
+        bounces::report, bounces::provider, bounces::postmark_with_password,
         suppress::index, suppress::create, suppress::remove,
         responses::index, responses::show, create::create, change::change,
         reports::breakdown,

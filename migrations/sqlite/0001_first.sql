@@ -153,6 +153,19 @@ CREATE TABLE invitation_event (
 ) STRICT;
 CREATE INDEX invitation_event_order ON invitation_event (invitation_id, created_at);
 
+-- Messages that came back: what was reported of each, once. `identity` is whom soft ones count against.
+CREATE TABLE bounce (
+    id BLOB NOT NULL PRIMARY KEY,
+    message_key TEXT NOT NULL UNIQUE,
+    invitation_id BLOB REFERENCES invitation (id),
+    identity TEXT,
+    kind TEXT NOT NULL,
+    status TEXT,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX bounce_identity ON bounce (identity, kind);
+CREATE INDEX bounce_age ON bounce (created_at);
+
 -- Survey and interaction are those of the invitation, which is locked while a response is stored; checking them again costs PostgreSQL
 -- about as much as storing the row.
 CREATE TABLE response (

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 
-use super::{process, senders, transport};
+use super::{bounces, process, senders, transport};
 use crate::config::Config;
 use crate::db::{Engine, open};
 use crate::keyring::Keyring;
@@ -25,6 +25,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
         Keyring::parse(secrets).context("auth.master_secrets")?;
     }
     senders(config)?;
+    bounces::settings(config)?;
     transport(config)?;
     process::log_filter(config)?;
     Ok(())

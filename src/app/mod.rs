@@ -1,5 +1,6 @@
 //! The composition root: settings in, a running service out; start, drain, stop.
 
+pub mod bounces;
 pub mod check;
 pub mod data;
 pub mod import;
@@ -23,6 +24,7 @@ use utoipa::OpenApi;
 use crate::clock::Clock;
 use crate::config::{Config, MailPolicy, MailTransport};
 use crate::db::{self, Db, changes};
+use crate::delivery::bounce::{Returns, effect};
 use crate::delivery::mail::Mailbox;
 use crate::delivery::pace::Pace;
 use crate::delivery::transport::Transport;
@@ -161,9 +163,10 @@ impl App {
             surveys: Arc::clone(&surveys),
             in_flight: InFlight::default(),
         });
+        let returns = web::Data::new(bounces::returns(config, &context, &links)?);
         let booth = web::Data::new(Booth { context: Arc::clone(&context), links, lookup, recorder, surveys, pages: Pages::default() });
-        let server =
-            serve(config, parts.threads, listener, (web::Data::from(Arc::clone(&context)), desk.clone(), booth.clone()), &draining)?;
+        let shared = (web::Data::from(Arc::clone(&context)), desk.clone(), booth.clone(), returns);
+        let server = serve(config, parts.threads, listener, shared, &draining)?;
         Ok(Self { address, context, booth: Some(booth), desk: Some(desk), courier, enquirer, server, stop, tasks, draining })
     }
 
@@ -293,7 +296,7 @@ fn senders(config: &Config) -> anyhow::Result<(Mailbox, Option<Mailbox>)> {
     Ok((from, reply_to.map(|text| Mailbox::parse(text)).transpose().context("mail.reply_to")?))
 }
 
-type Shared = (web::Data<Context>, web::Data<Desk>, web::Data<Booth>);
+type Shared = (web::Data<Context>, web::Data<Desk>, web::Data<Booth>, web::Data<Returns>);
 
 fn serve(
     config: &Config,
@@ -306,11 +309,12 @@ fn serve(
     let describe: web::Data<Describe> = web::Data::new(routes::Document::openapi);
     let reports = web::Data::new(Reports::new(&shared.0.db, &shared.0.clock));
     let server = HttpServer::new(move || {
-        let (context, desk, booth) = shared.clone();
+        let (context, desk, booth, returns) = shared.clone();
         Site::new()
             .app_data(context)
             .app_data(desk)
             .app_data(booth)
+            .app_data(returns)
             .app_data(describe.clone())
             .app_data(reports.clone())
             .configure(routes::configure)
@@ -346,13 +350,14 @@ async fn erase_old(context: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-/// Erases the bodies of events that could not be read, 30 days after they arrived.
+/// Erases the bodies of events that could not be read, 30 days after they arrived, and reports of mail that came back, after 90.
 ///
 /// # Errors
 /// When the database cannot store it.
 pub async fn erase(context: &Context) -> db::Result<()> {
     let mut tx = context.db.begin().await?;
     intake::store::erase_bodies(&mut tx, context.clock.now().plus_days(-KEPT_DAYS)).await?;
+    effect::erase(&mut tx, context.clock.now()).await?;
     tx.commit().await
 }
 

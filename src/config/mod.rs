@@ -1,5 +1,6 @@
 //! The settings: the commented default file, then `nabz.toml`, then the environment.
 
+mod bounces;
 mod layers;
 mod mail;
 
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Table;
 
+pub use self::bounces::Bounces;
 use self::layers::{PREFIX, environment, not_toml, overlay, variable};
 pub use self::mail::{Mail, MailPolicy, MailTransport};
 use crate::net::domain;
@@ -37,6 +39,8 @@ pub struct Config {
     pub asking: Asking,
     /// Outgoing mail.
     pub mail: Mail,
+    /// Who tells of mail that came back.
+    pub bounces: Bounces,
     /// Rate limits.
     pub limits: Limits,
     /// Outgoing requests.
@@ -227,6 +231,7 @@ impl Config {
             }
         }
         self.mail.check()?;
+        self.bounces.check()?;
         within("webhooks.timeout_ms", self.webhooks.timeout_ms, 100, 60_000)?;
         within("lookups.at_once", u64::try_from(self.lookups.at_once)?, 1, 100)?;
         within("database.max_connections", self.database.max_connections.into(), 1, 500)?;
@@ -304,6 +309,9 @@ mod tests {
             ("[webhooks]\nallow_private = [\"10.0.0.0/33\"]", "webhooks.allow_private"),
             ("[lookups]\nretry_schedule_ms = [1, -1]", "lookups.retry_schedule_ms"),
             ("[lookups]\nat_once = 0", "lookups.at_once"),
+            ("[bounces]\nsns_topics = [\"bounces\"]", "bounces.sns_topics"),
+            ("[bounces]\nsns_endpoint = \"localhost\"", "bounces.sns_endpoint"),
+            ("[bounces]\npostmark_password = \"short\"", "bounces.postmark_password"),
         ] {
             let text = refusal(file, &[]);
             assert!(text.contains(part), "{file}: {text}");

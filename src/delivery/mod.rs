@@ -1,7 +1,9 @@
 //! Every message that leaves: composed from what is stored, and sent.
 
+pub mod bounce;
 pub mod compose;
 pub mod harmless;
+pub mod http;
 pub mod mail;
 mod mail_page;
 pub mod pace;

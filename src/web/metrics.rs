@@ -20,6 +20,7 @@ pub struct Metrics {
     vote_batch: Histogram,
     decisions: Family<Labels, Counter>,
     deliveries: Family<Labels, Counter>,
+    bounces: Family<Labels, Counter>,
     outbox_waiting: Gauge,
     outbox_oldest_seconds: Gauge,
 }
@@ -34,6 +35,7 @@ impl Default for Metrics {
             vote_batch: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             decisions: Family::default(),
             deliveries: Family::default(),
+            bounces: Family::default(),
             outbox_waiting: Gauge::default(),
             outbox_oldest_seconds: Gauge::default(),
         };
@@ -51,6 +53,11 @@ impl Metrics {
         registry.register("vote_batch", "Votes committed in one transaction", self.vote_batch.clone());
         registry.register("decisions", "Interactions decided, by outcome and reason", self.decisions.clone());
         registry.register("deliveries", "Attempts to send a message, by outcome", self.deliveries.clone());
+        registry.register(
+            "bounces",
+            "Reports of messages that came back, by kind; those told to `nabz bounce` are not among them",
+            self.bounces.clone(),
+        );
         registry.register("outbox_waiting", "Messages waiting to leave", self.outbox_waiting.clone());
         registry.register("outbox_oldest_seconds", "How long the oldest due message has been waiting", self.outbox_oldest_seconds.clone());
     }
@@ -80,6 +87,11 @@ impl Metrics {
     /// Counts an attempt to send.
     pub fn delivery(&self, outcome: &str) {
         self.deliveries.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// Counts a report of a message that came back.
+    pub fn bounce(&self, kind: &str) {
+        self.bounces.get_or_create(&vec![("kind", kind.to_owned())]).inc();
     }
 
     /// Sets how many messages wait and how long the oldest has been due.

@@ -110,7 +110,7 @@ fn mark(headers: &mut HeaderMap, id: &str) {
 /// The reader's language when a browser asks for a page; `None` for programs and for the API.
 fn wants_page(request: &actix_web::HttpRequest) -> Option<Locale> {
     let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
-    let is_program = ["/api/", "/hooks/"].iter().any(|prefix| request.path().starts_with(prefix));
+    let is_program = ["/api/", "/hooks/", "/bounces/"].iter().any(|prefix| request.path().starts_with(prefix));
     (!is_program && text(ACCEPT).contains("text/html")).then(|| i18n::negotiate(text(ACCEPT_LANGUAGE)).unwrap_or(Locale::En))
 }
 

@@ -100,7 +100,7 @@ struct Home {
     admits: fn(&str) -> bool,
 }
 
-const HOMES: [Home; 7] = [
+const HOMES: [Home; 8] = [
     Home { krate: "sqlx", place: "db/ and */store.rs", admits: |path| belongs(path, "db") || path.ends_with("/store.rs") },
     Home { krate: "sqlx_core", place: "db/", admits: |path| belongs(path, "db") },
     Home {
@@ -111,6 +111,7 @@ const HOMES: [Home; 7] = [
         },
     },
     Home { krate: "lettre", place: "delivery/mail.rs and net/", admits: |path| belongs(path, "delivery/mail") || belongs(path, "net") },
+    Home { krate: "mail_parser", place: "delivery/bounce/", admits: |path| path.starts_with("src/delivery/bounce/") },
     Home { krate: "minijinja", place: "gateway/template.rs", admits: |path| path == "src/gateway/template.rs" },
     Home { krate: "reqwest", place: "net/", admits: |path| belongs(path, "net") },
     Home {

@@ -74,6 +74,15 @@ impl Home {
         self.finish(self.command(arguments))
     }
 
+    /// Runs a command that reads this from its stdin.
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ended {
+        let path = self.path("stdin");
+        std::fs::write(&path, input).unwrap();
+        let mut command = self.command(arguments);
+        command.stdin(std::fs::File::open(path).unwrap());
+        self.finish(command)
+    }
+
     /// Runs a command with a variable that is no text.
     #[cfg(unix)]
     pub fn run_with_bytes(&self, arguments: &[&str], name: &str, value: &[u8]) -> Ended {

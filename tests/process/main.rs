@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what is missing fails the test")]
 
 mod binary;
+mod bouncing;
 mod canaries;
 mod client;
 mod commands;

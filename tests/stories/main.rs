@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
 
 mod asking_again;
+mod bounces;
 mod common;
 mod decided;
 mod events;
@@ -24,6 +25,7 @@ mod outbox_lanes;
 mod peer;
 mod plans;
 mod policy;
+mod providers;
 mod reports;
 mod schema;
 mod sending;

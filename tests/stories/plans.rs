@@ -12,9 +12,10 @@ use crate::statement::Statement;
 use crate::tokens::parameters;
 
 /// Tables that grow with every ticket, mail and vote.
-const GROWING: [&str; 11] = [
+const GROWING: [&str; 12] = [
     "lookup",
     "suppression",
+    "bounce",
     "customer",
     "interaction",
     "invitation",
@@ -30,6 +31,7 @@ const GROWING: [&str; 11] = [
 const MAY_SCAN: &[(&str, &str)] = &[
     ("LOWER(response.comment) LIKE", "is sent anew each time, so that it is planned for the filters that are set"),
     ("UPDATE source_event SET body = NULL", "runs once an hour"),
+    ("DELETE FROM bounce WHERE created_at", "runs once an hour"),
 ];
 
 /// 5,000 rows in each growing table, which nobody has analysed.
@@ -41,6 +43,7 @@ const ROWS: &str = "SET session_replication_role = replica;
     INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, expires_at, created_at)
         SELECT md5('v' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('c' || i)::uuid, 'csat', 'sent', i, i FROM generate_series(1, 5000) i;
     INSERT INTO invitation_event (id, invitation_id, event, created_at) SELECT md5('x' || i)::uuid, md5('v' || i)::uuid, 'resent', i FROM generate_series(1, 5000) i;
+    INSERT INTO bounce (id, message_key, identity, kind, created_at) SELECT md5('b' || i)::uuid, i, i, 'soft', i FROM generate_series(1, 5000) i;
     INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, consent, locale, via, status, published, day, version_count, first_answered_at, answered_at)
         SELECT md5('r' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('v' || i)::uuid, 1, 1, true, 'en', 'page', 'new', false, 1, 1, i, i FROM generate_series(1, 5000) i;
     INSERT INTO outbox (id, carrier, kind, subject_id, survey_id, state, due_at, attempt_count, spent_count, interrupted_count, created_at)

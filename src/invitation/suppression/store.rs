@@ -70,7 +70,7 @@ pub async fn list(session: &mut impl Session, (at, identity): (Timestamp, &str),
     })
 }
 
-/// Lets mail reach an address again; false when nothing kept it from that.
+/// Lets mail reach an address again, and forgets what came back from it; false when nothing kept mail from it.
 ///
 /// # Errors
 /// When the database cannot store it.
@@ -78,5 +78,10 @@ pub async fn delete(tx: &mut Tx, identity: &str) -> Result<bool> {
     let deleted = on_engine!(tx, |conn| {
         sqlx::query("DELETE FROM suppression WHERE identity = $1").bind(identity).execute(conn).await?.rows_affected()
     });
+    if deleted > 0 {
+        on_engine!(tx, |conn| {
+            sqlx::query("UPDATE bounce SET identity = NULL WHERE identity = $1").bind(identity).execute(conn).await?;
+        });
+    }
     Ok(deleted > 0)
 }

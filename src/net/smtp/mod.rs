@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub use address::{RelayAddress, Tls, UrlError};
 use connection::{Connection, Outcome};
-pub use reply::{Accepted, SendError};
+pub use reply::{Accepted, SendError, kept};
 use step::Progress;
 pub use step::Step;
 

@@ -85,7 +85,8 @@ pub(super) fn described(error: &lettre::transport::smtp::Error) -> String {
 }
 
 /// One line of at most [`LONGEST`] characters: `<…>` and every word with an `@` are cut, as relays quote the recipient's address.
-pub(super) fn kept(text: &str) -> String {
+#[must_use]
+pub fn kept(text: &str) -> String {
     let mut outside = String::with_capacity(text.len());
     let mut depth = 0_u32;
     for character in text.chars() {

@@ -51,7 +51,9 @@ async fn the_description_of_the_api_is_what_is_served() {
     assert_eq!(status, 200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let described = described(&document);
-    let is_for_programs = |operation: &&String| operation.contains(" /api/") || operation.starts_with("POST /hooks/");
+    let is_for_programs = |operation: &&String| {
+        operation.contains(" /api/") || operation.starts_with("POST /hooks/") || operation.starts_with("POST /bounces/")
+    };
     let registered = registered();
     let hidden: Vec<_> = registered.iter().filter(is_for_programs).filter(|operation| !described.contains(*operation)).collect();
     assert!(hidden.is_empty(), "served, but not described: {hidden:?}");

@@ -1,0 +1,3 @@
+//! What others ask of deliveries, and tell of them.
+
+pub mod bounces;
