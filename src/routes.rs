@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::delivery::http::bounces;
+use crate::delivery::http::{bounces, trial};
 use crate::gateway::http as gateways;
 use crate::happiness::http as happiness;
 use crate::intake::http as sources;
@@ -65,6 +65,7 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/sources/{id}/events/{event}/replay", vec![post(hook::replay)]))
         .service(at("/api/v1/gateways", vec![get(gateways::index), post(gateways::create)]))
         .service(at("/api/v1/gateways/{name}", vec![get(gateways::show), patch(gateways::change), delete(gateways::delete)]))
+        .service(at("/api/v1/gateways/{name}/test", vec![post(trial::try_out)]))
         .service(at("/api/v1/interactions", vec![get(decided::index), post(interactions::create)]))
         .service(at("/api/v1/interactions/{id}", vec![get(decided::show)]))
         .service(at("/api/v1/invitations/{id}/withdraw", vec![post(act::withdraw)]))
@@ -90,7 +91,7 @@ fn programs(config: &mut ServiceConfig) {
     paths(
         surveys::list, surveys::create, surveys::show, surveys::change, surveys::archive,
         sources::index, sources::create, sources::show, sources::change, sources::delete, sources::events, hook::replay,
-        gateways::index, gateways::create, gateways::show, gateways::change, gateways::delete,
+        gateways::index, gateways::create, gateways::show, gateways::change, gateways::delete, trial::try_out,
         hook::hook, hook::hook_with_secret, interactions::create, decided::index, decided::show,
         act::withdraw, act::resend,
         bounces::report, bounces::provider, bounces::postmark_with_password,

@@ -29,7 +29,8 @@ CREATE TABLE gateway (
     definition TEXT NOT NULL,
     secrets TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT
 );
 
 CREATE TABLE api_key (

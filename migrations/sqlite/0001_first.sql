@@ -29,7 +29,8 @@ CREATE TABLE gateway (
     definition TEXT NOT NULL,
     secrets TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER
 ) STRICT;
 
 CREATE TABLE api_key (

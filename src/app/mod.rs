@@ -281,6 +281,8 @@ fn courier(
         at_most_once: config.mail.policy == MailPolicy::AtMostOnce,
         retry_schedule_ms: config.mail.retry_schedule_ms.clone(),
         at_once: config.mail.max_connections,
+        gateway_schedule_ms: config.gateways.retry_schedule_ms.clone(),
+        gateway_at_once: config.gateways.at_once,
     })
 }
 

@@ -47,6 +47,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What help desks are asked.
     pub lookups: Lookups,
+    /// Messages by gateways.
+    pub gateways: Gateways,
     /// Logging.
     pub log: Log,
 }
@@ -128,6 +130,16 @@ pub struct Lookups {
     /// Milliseconds to wait after each failed attempt.
     pub retry_schedule_ms: Vec<i64>,
     /// Requests under way at the same time.
+    pub at_once: usize,
+}
+
+/// Messages by gateways.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateways {
+    /// Milliseconds to wait after each failed attempt.
+    pub retry_schedule_ms: Vec<i64>,
+    /// Messages under way at the same time through each.
     pub at_once: usize,
 }
 
@@ -223,9 +235,11 @@ impl Config {
         if let Some(bad) = self.asking.own_domains.iter().find(|domain| domain::normal(domain).is_none()) {
             bail!("asking.own_domains: {bad:?} is no domain such as acme.example");
         }
-        for (name, schedule) in
-            [("mail.retry_schedule_ms", &self.mail.retry_schedule_ms), ("lookups.retry_schedule_ms", &self.lookups.retry_schedule_ms)]
-        {
+        for (name, schedule) in [
+            ("mail.retry_schedule_ms", &self.mail.retry_schedule_ms),
+            ("lookups.retry_schedule_ms", &self.lookups.retry_schedule_ms),
+            ("gateways.retry_schedule_ms", &self.gateways.retry_schedule_ms),
+        ] {
             if schedule.iter().any(|wait| *wait < 0) {
                 bail!("{name}: must not hold negative numbers");
             }
@@ -233,6 +247,7 @@ impl Config {
         self.mail.check()?;
         self.bounces.check()?;
         within("webhooks.timeout_ms", self.webhooks.timeout_ms, 100, 60_000)?;
+        within("gateways.at_once", u64::try_from(self.gateways.at_once)?, 1, 100)?;
         within("lookups.at_once", u64::try_from(self.lookups.at_once)?, 1, 100)?;
         within("database.max_connections", self.database.max_connections.into(), 1, 500)?;
         within("database.vote_batch", u64::try_from(self.database.vote_batch)?, 1, 4096)?;
@@ -312,6 +327,8 @@ mod tests {
             ("[bounces]\nsns_topics = [\"bounces\"]", "bounces.sns_topics"),
             ("[bounces]\nsns_endpoint = \"localhost\"", "bounces.sns_endpoint"),
             ("[bounces]\npostmark_password = \"short\"", "bounces.postmark_password"),
+            ("[gateways]\nretry_schedule_ms = [-1]", "gateways.retry_schedule_ms"),
+            ("[gateways]\nat_once = 101", "gateways.at_once"),
         ] {
             let text = refusal(file, &[]);
             assert!(text.contains(part), "{file}: {text}");

@@ -11,8 +11,8 @@ use crate::survey::Survey;
 use crate::survey::wording::Wording;
 
 /// The longest name and the longest subject of a ticket that is quoted, in characters.
-const LONGEST_NAME: usize = 60;
-const LONGEST_SUBJECT: usize = 90;
+pub(super) const LONGEST_NAME: usize = 60;
+pub(super) const LONGEST_SUBJECT: usize = 90;
 
 /// Everything that an invitation by mail depends on.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ pub(super) fn company(survey: &Survey) -> Option<String> {
 
 /// A stranger's words as we would repeat them to somebody: one line, cut to length; nothing at all when they hold an address. Otherwise whoever opens
 /// tickets in other people's names could have us mail them advertisements, and mail programs would make their addresses into links.
-fn quotable(text: &str, longest: usize) -> Option<String> {
+pub(super) fn quotable(text: &str, longest: usize) -> Option<String> {
     let text = line(text, longest);
     let advertises = text.contains("://") || text.contains('@') || text.to_lowercase().contains("www.");
     (!text.is_empty() && !advertises).then_some(text)

@@ -2,6 +2,7 @@
 
 pub mod bounce;
 pub mod compose;
+pub mod gateway;
 pub mod harmless;
 pub mod http;
 pub mod mail;
@@ -9,6 +10,7 @@ mod mail_page;
 pub mod pace;
 pub mod store;
 pub mod transport;
+pub mod trial;
 pub mod verdict;
 pub mod verp;
 pub mod worker;

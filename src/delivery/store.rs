@@ -4,8 +4,9 @@ use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
 use crate::db::{FromRow, Json, Result, Session, on_engine};
+use crate::gateway::Gateway;
 use crate::i18n::Locale;
-use crate::intake::{Agent, Customer, Ticket};
+use crate::intake::{Agent, Ticket};
 use crate::invitation::{InvitationId, State};
 use crate::survey::{Survey, SurveyId};
 
@@ -49,10 +50,11 @@ impl Letter {
         self.timezone.as_ref().and_then(|name| name.parse().ok()).unwrap_or(survey.timezone)
     }
 
-    /// The customer, as far as channels need it.
+    /// Whether the customer has an address for a gateway, or for mail where there is none.
     #[must_use]
-    pub fn customer(&self) -> Customer {
-        Customer { email: self.email.clone(), phone: self.phone.clone(), reference: self.reference.clone(), ..Customer::default() }
+    pub fn is_reached(&self, gateway: Option<&Gateway>) -> bool {
+        let [email, phone, reference] = [&self.email, &self.phone, &self.reference].map(Option::as_deref);
+        gateway.map_or(email.is_some(), |gateway| gateway.definition.dial().lacks(email, phone, reference).is_none())
     }
 }
 

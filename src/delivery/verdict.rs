@@ -2,8 +2,8 @@
 
 use super::store::Letter;
 use crate::clock::Timestamp;
-use crate::invitation::{Occasion, State, reach, timing};
-use crate::survey::{Channel, DeliverMode, PAUSED, Survey};
+use crate::invitation::{Occasion, State, timing};
+use crate::survey::{DeliverMode, PAUSED, Survey};
 
 /// How long a message of a paused survey is held before it is looked at again; switching the survey on ends it at once.
 const HELD_MS: i64 = 60 * 60_000;
@@ -21,9 +21,9 @@ pub enum Verdict {
     Over(String),
 }
 
-/// Judges a message.
+/// Judges a message; whether its channel reaches the customer is for whoever knows the channel.
 #[must_use]
-pub fn judge((occasion, channel): (Occasion, &Channel), letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
+pub fn judge((occasion, is_reached): (Occasion, bool), letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
     let (policy, zone) = (&survey.policy, letter.zone(survey));
     let drop = |why: &str| Verdict::Drop(why.to_owned());
     match (occasion, letter.state.at(now, letter.expires_at)) {
@@ -35,7 +35,7 @@ pub fn judge((occasion, channel): (Occasion, &Channel), letter: &Letter, survey:
     if letter.is_suppressed {
         return drop("the customer wants no mail");
     }
-    if !reach::has_address(channel, &letter.customer()) {
+    if !is_reached {
         return drop("the customer's address was erased");
     }
     if survey.archived_at.is_some() {
@@ -56,7 +56,7 @@ pub fn judge((occasion, channel): (Occasion, &Channel), letter: &Letter, survey:
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::db::Json;
     use crate::intake::{Agent, Ticket};
@@ -69,7 +69,7 @@ mod tests {
         Timestamp::parse("2026-01-15T10:30:00Z").unwrap()
     }
 
-    fn letter(state: State) -> Letter {
+    pub(crate) fn letter(state: State) -> Letter {
         Letter {
             survey_id: SurveyId::default(),
             state,
@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn judge(occasion: Occasion, letter: &Letter, survey: &Survey, now: Timestamp) -> Verdict {
-        super::judge((occasion, &Channel::Email), letter, survey, now)
+        super::judge((occasion, letter.email.is_some()), letter, survey, now)
     }
 
     fn reminding() -> Survey {

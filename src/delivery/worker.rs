@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::compose::{InvitationMail, compose};
+use super::gateway as by_gateway;
 use super::mail::{Mail, Mailbox};
 use super::pace::Pace;
 use super::store::{self, Letter};
@@ -13,6 +14,9 @@ use super::verdict::{Verdict, judge};
 use super::verp;
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
+use crate::gateway::answer::Outcome;
+use crate::gateway::call::Call;
+use crate::gateway::{self, Gateway};
 use crate::invitation::timeline::{self, Event};
 use crate::invitation::{self, InvitationId, Occasion, State, receive, timing};
 use crate::link::{Links, Purpose};
@@ -51,15 +55,27 @@ pub struct Courier {
     pub retry_schedule_ms: Vec<i64>,
     /// Messages under way at the same time.
     pub at_once: usize,
+    /// Milliseconds to wait after each failed attempt by a gateway.
+    pub gateway_schedule_ms: Vec<i64>,
+    /// Messages under way at the same time through each gateway.
+    pub gateway_at_once: usize,
 }
 
 /// What to do about a claimed message.
 enum Task {
-    Send(Box<Mail>, Sending),
+    Send(Parcel, Sending),
+    /// It cannot be made, now or later; that counts as an attempt.
+    Fail(String, Sending),
     /// Not to be sent, at least not now.
     Leave(Settlement),
     /// Not to be sent ever; where no message has left so far, the invitation is taken back.
     TakeBack(String),
+}
+
+/// A message as its channel takes it.
+enum Parcel {
+    Mail(Box<Mail>),
+    Call(Box<Call>, Box<Gateway>),
 }
 
 /// What settling a message means for its invitation.
@@ -85,7 +101,9 @@ impl Carrier for Courier {
     }
 
     async fn lanes(&self) -> db::Result<Vec<Lane>> {
-        Ok(vec![Lane::new(Channel::Email.carrier(), self.at_once)])
+        let names = gateway::store::list_names(&mut self.context.db.read().await?).await?;
+        let gateways = names.into_iter().map(|name| Lane::new(Channel::Gateway(name).carrier(), self.gateway_at_once));
+        Ok(std::iter::once(Lane::new(Channel::Email.carrier(), self.at_once)).chain(gateways).collect())
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {
@@ -98,10 +116,17 @@ impl Courier {
         let (settlement, meaning) = match self.task(message).await? {
             Task::Leave(settlement) => (settlement, Meaning::Nothing),
             Task::TakeBack(why) => (Settlement::Cancelled(why), Meaning::TakenBack),
-            Task::Send(_, sending) if self.at_most_once && message.is_interrupted() => {
+            Task::Fail(why, sending) => (Settlement::Failed(why), Meaning::Tried(sending)),
+            Task::Send(Parcel::Mail(_), sending) if self.at_most_once && message.is_interrupted() => {
                 (Settlement::Failed(IN_DOUBT.to_owned()), Meaning::Tried(sending))
             }
-            Task::Send(mail, sending) => (self.settlement(message, self.transport.send(&mail).await), Meaning::Tried(sending)),
+            Task::Send(Parcel::Mail(mail), sending) => {
+                (self.settlement(message, self.transport.send(&mail).await), Meaning::Tried(sending))
+            }
+            Task::Send(Parcel::Call(call, gateway), sending) => {
+                let (_, outcome) = call.send(&self.context.http, gateway.rules(), self.context.clock.now()).await;
+                (self.settled_by_gateway(message, outcome), Meaning::Tried(sending))
+            }
         };
         self.settle(message, &settlement, meaning).await
     }
@@ -118,17 +143,57 @@ impl Courier {
         let Some(survey) = self.surveys.find(letter.survey_id.0).await? else {
             return cancel("there is no such survey");
         };
-        match judge((occasion, &channel), &letter, &survey, self.context.clock.now()) {
+        let gateway = match &channel {
+            Channel::Gateway(name) => match gateway::store::find(&mut self.context.db.read().await?, name).await? {
+                Some(gateway) => Some(gateway),
+                None => return Ok(Task::TakeBack(format!("there is no gateway called {name} any more"))),
+            },
+            Channel::Email | Channel::Webhook => None,
+        };
+        match judge((occasion, letter.is_reached(gateway.as_ref())), &letter, &survey, self.context.clock.now()) {
             Verdict::Leave => {}
             Verdict::Wait(until, why) => return Ok(Task::Leave(Settlement::Later(until, why.to_owned()))),
             Verdict::Over(why) => return cancel(&why),
             Verdict::Drop(why) => return Ok(Task::TakeBack(why)),
         }
-        if let Some(until) = self.pace.wait(message.id, letter.email.as_deref().unwrap_or_default(), self.context.clock.now()) {
+        if let (Channel::Email, Some(email)) = (&channel, &letter.email)
+            && let Some(until) = self.pace.wait(message.id, email, self.context.clock.now())
+        {
             return Ok(Task::Leave(Settlement::Later(until, TOO_MANY.to_owned())));
         }
-        let mail = self.compose(message, occasion, &letter, &survey);
-        Ok(Task::Send(Box::new(mail), Sending { occasion, channel, zone: letter.zone(&survey), survey, expires_at: letter.expires_at }))
+        let parcel = match gateway {
+            Some(gateway) => self.call(message, occasion, (gateway, &letter, &survey)),
+            None => Ok(Parcel::Mail(Box::new(self.compose(message, occasion, &letter, &survey)))),
+        };
+        let sending = Sending { occasion, channel, zone: letter.zone(&survey), survey, expires_at: letter.expires_at };
+        Ok(match parcel {
+            Ok(parcel) => Task::Send(parcel, sending),
+            Err(why) => Task::Fail(why, sending),
+        })
+    }
+
+    /// Renders a message for a gateway, or says why that cannot be done.
+    fn call(
+        &self,
+        message: &Claimed,
+        occasion: Occasion,
+        (gateway, letter, survey): (Gateway, &Letter, &Survey),
+    ) -> Result<Parcel, String> {
+        let id = InvitationId(message.subject_id);
+        let about = by_gateway::Occasion {
+            id: message.id.0,
+            is_reminder: occasion == Occasion::Reminder,
+            link: &invitation::answer::vote_link(&self.context, &self.links, id),
+            unsubscribe_link: &self.unsubscribe_link(id),
+        };
+        let secrets = gateway.open(&self.context.keyring).ok_or("the gateway's secrets cannot be opened: give them anew")?;
+        let call =
+            Call::new(&gateway.definition, &secrets, &by_gateway::message(about, letter, survey)).map_err(|error| error.to_string())?;
+        Ok(Parcel::Call(Box::new(call), Box::new(gateway)))
+    }
+
+    fn unsubscribe_link(&self, id: InvitationId) -> String {
+        format!("{}/u/{}", self.context.public_url, self.links.token(Purpose::Unsubscribe, id.0))
     }
 
     /// Composes a message. Its id and its date are the same at every attempt.
@@ -155,7 +220,7 @@ impl Courier {
             ticket_subject: letter.ticket.0.subject.as_deref(),
             agent_name: letter.agent.0.name.as_deref(),
             link: &invitation::answer::vote_link(&self.context, &self.links, id),
-            unsubscribe_link: &format!("{}/u/{}", self.context.public_url, self.links.token(Purpose::Unsubscribe, id.0)),
+            unsubscribe_link: &self.unsubscribe_link(id),
         })
     }
 
@@ -166,14 +231,24 @@ impl Courier {
             Err(error @ SendError::Unknown { .. }) if self.at_most_once => {
                 Settlement::Failed(format!("{error}; it is not tried again, as mail.policy is at_most_once"))
             }
-            Err(error) => {
-                let [a, b, c, d] = self.context.random.bytes();
-                let wait = backoff::delay(message.turn(), &self.retry_schedule_ms, u32::from_be_bytes([a, b, c, d]), None);
-                match wait {
-                    Some(wait) => Settlement::Retry(self.context.clock.now().plus_millis(wait), error.to_string()),
-                    None => Settlement::Failed(error.to_string()),
-                }
-            }
+            Err(error) => self.again(message, (&self.retry_schedule_ms, None), error.to_string()),
+        }
+    }
+
+    fn settled_by_gateway(&self, message: &Claimed, outcome: Outcome) -> Settlement {
+        match outcome {
+            Outcome::Accepted { id, reply } => Settlement::Sent(by_gateway::reply(id.as_deref(), &reply)),
+            Outcome::Refused { why } => Settlement::Failed(why),
+            Outcome::Later { why, retry_after_ms } => self.again(message, (&self.gateway_schedule_ms, retry_after_ms), why),
+        }
+    }
+
+    /// A message that failed for now waits for its next turn, or is given up after the last.
+    fn again(&self, message: &Claimed, (schedule_ms, retry_after_ms): (&[i64], Option<i64>), why: String) -> Settlement {
+        let [a, b, c, d] = self.context.random.bytes();
+        match backoff::delay(message.turn(), schedule_ms, u32::from_be_bytes([a, b, c, d]), retry_after_ms) {
+            Some(wait) => Settlement::Retry(self.context.clock.now().plus_millis(wait), why),
+            None => Settlement::Failed(why),
         }
     }
 
@@ -217,9 +292,10 @@ impl Courier {
         Ok(())
     }
 
-    /// What never left is taken back; who has a link keeps it.
+    /// What never left, and cannot leave by another channel, is taken back; who has a link keeps it.
     async fn taken_back(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
-        if timeline::store::is_scheduled(tx, id).await? {
+        let is_last = !outbox::store::is_waiting(tx, id.0).await?;
+        if is_last && timeline::store::is_scheduled(tx, id).await? {
             timeline::close(tx, &self.context, id, (State::Withdrawn, Event::Withdrawn, why)).await?;
         }
         Ok(())

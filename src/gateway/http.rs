@@ -100,10 +100,10 @@ pub(crate) async fn change(_: Admin, context: Data<Context>, name: Path<String>,
     responses((status = 204), (status = 404, body = ProblemBody), (status = 409, description = "A survey delivers by it", body = ProblemBody)))]
 pub(crate) async fn delete(_: Admin, context: Data<Context>, name: Path<String>) -> Result<HttpResponse, Problem> {
     let mut tx = context.db.begin().await?;
-    if let Some(slug) = store::find_survey(&mut tx, &name).await? {
+    if let Some((_, slug)) = store::list_surveys(&mut tx, &name).await?.first() {
         return Err(Problem::new(Kind::Conflict).detail(format!("The survey {slug} delivers by it: change its deliver first.")));
     }
-    if !store::delete(&mut tx, &name).await? {
+    if !store::delete(&mut tx, &name, context.clock.now()).await? {
         return Err(Problem::not_found("gateway"));
     }
     tx.commit().await?;

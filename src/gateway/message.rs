@@ -13,6 +13,8 @@ pub struct Message {
     pub link: String,
     /// The same with each point of the scale behind it, by point.
     pub score_links: BTreeMap<String, String>,
+    /// Where the customer asks for no more messages.
+    pub unsubscribe_link: String,
     /// What is asked.
     pub survey: Asked,
     /// Who is asked.
@@ -101,8 +103,9 @@ impl Message {
     #[must_use]
     pub fn hidden(&self) -> Vec<String> {
         let Person { name, phone, email, reference } = &self.customer;
-        let token = self.link.rsplit('/').next().unwrap_or_default();
-        [name, phone, email, reference].into_iter().flatten().cloned().chain([self.link.clone(), token.to_owned()]).collect()
+        let links =
+            [&self.link, &self.unsubscribe_link].into_iter().flat_map(|link| [link.as_str(), link.rsplit('/').next().unwrap_or_default()]);
+        [name, phone, email, reference].into_iter().flatten().cloned().chain(links.map(ToOwned::to_owned)).collect()
     }
 
     /// A message as templates are tried with when they are saved: `is_full` with everything that can be known of a customer, else with nothing but the
@@ -113,6 +116,7 @@ impl Message {
         let link = "https://survey.acme.example/s/aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqc".to_owned();
         Self {
             score_links: (1..=5).map(|score| (score.to_string(), format!("{link}/{score}"))).collect(),
+            unsubscribe_link: link.replace("/s/", "/u/"),
             link,
             survey: Asked {
                 slug: "support".to_owned(),

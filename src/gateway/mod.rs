@@ -14,15 +14,18 @@ pub mod template;
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use self::answer::{Again, Success};
+use self::answer::{Again, Rules, Success};
+use self::call::Secrets;
 use self::country::Country;
 use self::phone::{Phone, PhoneFormat};
 use crate::clock::Timestamp;
 use crate::db::text_enum;
 use crate::i18n::Locale;
+use crate::keyring::Keyring;
 
 /// What the keyring seals a gateway's secrets for.
 pub const SECRET_PURPOSE: &str = "gateway secret";
@@ -160,11 +163,42 @@ impl Definition {
         country::find(self.country.as_deref()?)
     }
 
+    /// What it reaches customers by.
+    #[must_use]
+    pub fn dial(&self) -> Dial {
+        Dial { address: self.address, country: self.country() }
+    }
+
     /// A phone number as it wants it; `None` where that is no number.
     #[must_use]
     pub fn phone(&self, text: &str) -> Option<String> {
         let country = self.country();
         Phone::read(text, country).map(|phone| phone.written(self.phone_format, country))
+    }
+}
+
+/// What a gateway reaches customers by, as far as choosing a channel needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dial {
+    /// The kind of address.
+    pub address: Address,
+    /// Where numbers without the code of a country are dialled.
+    pub country: Option<&'static Country>,
+}
+
+impl Dial {
+    /// Why a customer with these addresses cannot be reached; `None` where that is possible. Whoever has no address at all is nobody, also where all messages go
+    /// to one place.
+    #[must_use]
+    pub fn lacks(&self, email: Option<&str>, phone: Option<&str>, reference: Option<&str>) -> Option<&'static str> {
+        match self.address {
+            Address::Phone if phone.is_none() => Some("needs a phone number"),
+            Address::Phone if phone.and_then(|phone| Phone::read(phone, self.country)).is_none() => Some("cannot read the phone number"),
+            Address::Email if email.is_none() => Some("needs a mail address"),
+            Address::Ref if reference.is_none() => Some("needs customer.ref"),
+            Address::None if email.or(phone).or(reference).is_none() => Some("needs to know the customer"),
+            _ => None,
+        }
     }
 }
 
@@ -183,4 +217,23 @@ pub struct Gateway {
     pub created_at: Timestamp,
     /// When it was last altered.
     pub updated_at: Timestamp,
+}
+
+impl Gateway {
+    /// Its secrets; `None` where one was sealed with a master secret that is gone.
+    #[must_use]
+    pub fn open(&self, keyring: &Keyring) -> Option<Secrets> {
+        let opened = self.sealed.iter().map(|(name, sealed)| {
+            let secret = keyring.open_text(SECRET_PURPOSE, sealed)?;
+            Some((name.clone(), secret.expose_secret().to_owned()))
+        });
+        opened.collect::<Option<_>>().map(Secrets)
+    }
+
+    /// The rules by which its answers are judged.
+    #[must_use]
+    pub fn rules(&self) -> Rules<'_> {
+        let Definition { success, retry, id_pointer, .. } = &self.definition;
+        Rules { success, again: retry, id_pointer: id_pointer.as_deref() }
+    }
 }

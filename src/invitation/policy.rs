@@ -12,7 +12,6 @@ use crate::survey::Policy;
 
 /// What the rules look at.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact that one rule looks at")]
 pub struct Facts<'a> {
     /// The survey's policy.
     pub policy: &'a Policy,
@@ -26,8 +25,8 @@ pub struct Facts<'a> {
     pub closed_at: Option<Timestamp>,
     /// Whether the customer was asked about this ticket and may still answer.
     pub is_asked_about_ticket: bool,
-    /// Whether there is an address for a channel of the survey (always, where the caller sends the link).
-    pub has_address: bool,
+    /// What every channel of the survey lacks to reach the customer, where none can.
+    pub missing: Option<String>,
     /// Whether the survey is archived.
     pub is_archived: bool,
     /// Why mail to the customer is suppressed, if it is.
@@ -89,7 +88,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if facts.is_asked_about_ticket {
         return skip(Reason::Duplicate);
     }
-    if !facts.has_address {
+    if facts.missing.is_some() {
         return skip(Reason::NoAddress);
     }
     if facts.is_archived || policy.paused {
@@ -151,7 +150,10 @@ pub fn explain(facts: &Facts<'_>, decision: Decision) -> String {
     match reason {
         Reason::NotClosed => "The interaction is not over.".to_owned(),
         Reason::Duplicate => "The customer was asked about this ticket and may still answer.".to_owned(),
-        Reason::NoAddress => "There is no address for any channel of the survey.".to_owned(),
+        Reason::NoAddress => {
+            let missing = facts.missing.as_deref().unwrap_or_default();
+            format!("There is no address for any channel of the survey: {missing}.")
+        }
         Reason::SurveyPaused if facts.is_archived => "The survey is archived.".to_owned(),
         Reason::SurveyPaused => "The survey is paused.".to_owned(),
         Reason::Unsubscribed | Reason::Bounced => facts.suppressed.map(Cause::sentence).unwrap_or_default().to_owned(),
@@ -210,7 +212,7 @@ mod tests {
             closed: true,
             closed_at: Some(Timestamp::from_millis(NOW - 1000)),
             is_asked_about_ticket: false,
-            has_address: true,
+            missing: None,
             is_archived: false,
             suppressed: None,
             email: Some("sara@example.com"),
@@ -239,7 +241,7 @@ mod tests {
     const RULES: &[(Reason, Breaks)] = &[
         (Reason::NotClosed, (|_| {}, |facts| facts.closed = false)),
         (Reason::Duplicate, (|_| {}, |facts| facts.is_asked_about_ticket = true)),
-        (Reason::NoAddress, (|_| {}, |facts| facts.has_address = false)),
+        (Reason::NoAddress, (|_| {}, |facts| facts.missing = Some("email needs a mail address".to_owned()))),
         (Reason::SurveyPaused, (|_| {}, |facts| facts.is_archived = true)),
         (Reason::SurveyPaused, (|policy| policy.paused = true, |_| {})),
         (Reason::Unsubscribed, (|_| {}, |facts| facts.suppressed = Some(Cause::Unsubscribed))),
@@ -318,7 +320,7 @@ mod tests {
         for (rule, expected) in RULES.iter().zip(&[
             "The interaction is not over.",
             "The customer was asked about this ticket and may still answer.",
-            "There is no address for any channel of the survey.",
+            "There is no address for any channel of the survey: email needs a mail address.",
             "The survey is archived.",
             "The survey is paused.",
             "The customer wants no more mail.",

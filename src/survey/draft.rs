@@ -15,6 +15,8 @@ use crate::web::problem::{FieldError, Problem};
 
 /// Domains that a survey can leave out.
 const MOST_DOMAINS: usize = 1000;
+/// Channels that a survey can deliver by.
+const MOST_CHANNELS: usize = 10;
 
 /// What a caller may say of a survey. Only `slug`, `name` and `metric` are required.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -81,8 +83,15 @@ impl Draft {
         errors.unless(timezone.is_ok(), "timezone", "must be an IANA time zone such as Europe/Berlin or Asia/Tehran");
         let channels = self.deliver.unwrap_or_else(|| vec!["email".to_owned()]);
         let deliver = channels.iter().map(|channel| channel.parse()).collect::<Result<Vec<Channel>, _>>();
-        let is_known = deliver.as_ref().is_ok_and(|channels| channels.iter().all(|channel| *channel == Channel::Email));
-        errors.unless(is_known, "deliver", "must be [\"email\"], or [] when you send the link yourself");
+        let is_known = deliver.as_ref().is_ok_and(|channels| {
+            let once = |(at, channel): (usize, &Channel)| !channels.iter().take(at).any(|other| other == channel);
+            channels.len() <= MOST_CHANNELS && !channels.contains(&Channel::Webhook) && channels.iter().enumerate().all(once)
+        });
+        errors.unless(
+            is_known,
+            "deliver",
+            "must be a list of email and names of gateways, each once, or [] when you send the link yourself",
+        );
         check_public(&self.public, &mut errors);
         let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else {
             return Err(Problem::fields(errors.0));
@@ -101,6 +110,7 @@ impl Draft {
             brand: self.brand,
             deliver,
             deliver_mode: self.deliver_mode.unwrap_or(DeliverMode::First),
+            gateways: BTreeMap::new(),
             policy,
             week_start: self.week_start.unwrap_or_else(|| WeekStart::usual(locale)),
             public: self.public,
@@ -283,7 +293,8 @@ mod tests {
             (json!({"name": "a\nb"}), "name"),
             (json!({"company": "x".repeat(101)}), "company"),
             (json!({"timezone": "Mars/Base"}), "timezone"),
-            (json!({"deliver": ["pigeon"]}), "deliver"),
+            (json!({"deliver": ["Pigeon Post"]}), "deliver"),
+            (json!({"deliver": ["email", "sms", "email"]}), "deliver"),
             (json!({"metric": "nps", "display": "stars"}), "display"),
             (json!({"scale": "effort"}), "scale"),
             (json!({"brand": {"color": "red"}}), "brand.color"),
@@ -313,7 +324,10 @@ mod tests {
     #[test]
     fn a_draft_of_a_survey_makes_the_same_survey() {
         let policy = json!({"exclude_tags": ["spam"], "exclude_domains": ["Acme.Example"], "send_hours": ["22:00", "06:00"], "reminder_days": 3, "paused": true});
-        let one = survey(&json!({"metric": "nps", "timezone": "Asia/Tehran", "deliver": [], "policy": policy})).unwrap();
+        let one = survey(
+            &json!({"metric": "nps", "timezone": "Asia/Tehran", "deliver": ["sms", "email"], "deliver_mode": "all", "policy": policy}),
+        )
+        .unwrap();
         assert_eq!(one.policy.exclude_domains, ["acme.example"]);
         assert_eq!((one.policy.send_hours, one.policy.paused), (SendHours::parse("22:00", "06:00").ok(), true));
         let again = Draft::from(&one).into_survey(one.id, one.created_at).unwrap();

@@ -7,8 +7,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::draft::Draft;
-use super::{Survey, SurveyId, store};
+use super::{Channel, Survey, SurveyId, store};
 use crate::clock::Timestamp;
+use crate::db::Tx;
 use crate::web::auth::{Reader, Writer};
 use crate::web::body::{self, Body};
 use crate::web::list::{ListQuery, Page};
@@ -48,13 +49,24 @@ impl From<&Survey> for SurveyBody {
     responses((status = 201, body = SurveyBody), (status = 409, description = "The slug is used", body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn create(_: Writer, context: Data<Context>, body: Body<Draft>) -> Result<(Json<SurveyBody>, StatusCode), Problem> {
     let now = context.clock.now();
-    let survey = body.value.into_survey(SurveyId(context.random.uuid(now)), now)?;
+    let mut survey = body.value.into_survey(SurveyId(context.random.uuid(now)), now)?;
     let mut tx = context.db.begin().await?;
+    check_gateways(&mut tx, &mut survey).await?;
     if !store::insert(&mut tx, &survey).await? {
         return Err(Problem::new(Kind::Conflict).detail(format!("The slug {} is used by another survey.", survey.slug)));
     }
     tx.commit().await?;
     Ok((Json(SurveyBody::from(&survey)), StatusCode::CREATED))
+}
+
+/// Refuses channels that nobody defined.
+async fn check_gateways(tx: &mut Tx, survey: &mut Survey) -> Result<(), Problem> {
+    store::read_gateways(tx, survey).await?;
+    let is_unknown = |channel: &&Channel| matches!(channel, Channel::Gateway(name) if !survey.gateways.contains_key(name));
+    match survey.deliver.iter().find(is_unknown) {
+        Some(channel) => Err(Problem::field("deliver", format!("there is no gateway called {channel}: define it first, or take email"))),
+        None => Ok(()),
+    }
 }
 
 /// List surveys
@@ -93,6 +105,7 @@ pub(crate) async fn change(_: Writer, context: Data<Context>, slug: Path<String>
     if is_fixed && store::has_responses(&mut tx, old.id).await? {
         return Err(Problem::new(Kind::Conflict).detail("metric, scale and timezone cannot change once somebody has answered."));
     }
+    check_gateways(&mut tx, &mut new).await?;
     store::update(&mut tx, &new).await?;
     if old.policy.paused && !new.policy.paused {
         store::release(&mut tx, old.id, new.updated_at).await?;

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::clock::Timestamp;
 use crate::db::cache::Cache;
 use crate::db::{id, text_enum};
+use crate::gateway::Dial;
 use crate::i18n::Locale;
 use crate::metric::{Band, Metric, Scale};
 
@@ -71,6 +72,8 @@ pub struct Survey {
     pub deliver: Vec<Channel>,
     /// Which of them a customer is asked by.
     pub deliver_mode: DeliverMode,
+    /// What the gateways among them reach customers by, as they are now.
+    pub gateways: BTreeMap<String, Dial>,
     /// Whom to ask, and when not.
     pub policy: Policy,
     /// The first day of a week in reports.

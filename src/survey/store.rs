@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::db::cache::Kept;
 use crate::db::changes::Change;
 use crate::db::{Error, Json, Read, Result, Session, Tx, on_engine};
+use crate::gateway;
 use crate::i18n::Locale;
 use crate::metric::{Metric, Scale};
 
@@ -64,6 +65,7 @@ impl TryFrom<Row> for Survey {
             brand: row.brand.0,
             deliver: row.deliver.0,
             deliver_mode: row.deliver_mode,
+            gateways: BTreeMap::new(),
             policy: row.policy.0,
             week_start: row.week_start,
             public: row.public.0,
@@ -81,7 +83,7 @@ impl TryFrom<Row> for Survey {
 pub async fn find(session: &mut impl Session, id: SurveyId) -> Result<Option<Survey>> {
     let row: Option<Row> =
         on_engine!(session, |conn| { sqlx::query_as("SELECT * FROM survey WHERE id = $1").bind(id).fetch_optional(conn).await? });
-    row.map(Survey::try_from).transpose()
+    complete(session, row).await
 }
 
 /// The survey with this slug.
@@ -91,10 +93,31 @@ pub async fn find(session: &mut impl Session, id: SurveyId) -> Result<Option<Sur
 pub async fn find_by_slug(session: &mut impl Session, slug: &str) -> Result<Option<Survey>> {
     let row: Option<Row> =
         on_engine!(session, |conn| { sqlx::query_as("SELECT * FROM survey WHERE slug = $1").bind(slug).fetch_optional(conn).await? });
-    row.map(Survey::try_from).transpose()
+    complete(session, row).await
 }
 
-/// Surveys in order of creation, after the one with id `after`.
+async fn complete(session: &mut impl Session, row: Option<Row>) -> Result<Option<Survey>> {
+    let Some(mut survey) = row.map(Survey::try_from).transpose()? else { return Ok(None) };
+    read_gateways(session, &mut survey).await?;
+    Ok(Some(survey))
+}
+
+/// Reads what the gateways of a survey reach customers by; one that is not there stays unknown.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn read_gateways(session: &mut impl Session, survey: &mut Survey) -> Result<()> {
+    for channel in &survey.deliver {
+        if let Channel::Gateway(name) = channel
+            && let Some(found) = gateway::store::find(session, name).await?
+        {
+            survey.gateways.insert(name.clone(), found.definition.dial());
+        }
+    }
+    Ok(())
+}
+
+/// Surveys in order of creation, after the one with id `after`, without what their gateways reach customers by.
 ///
 /// # Errors
 /// When the database cannot answer.

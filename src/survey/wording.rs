@@ -178,6 +178,7 @@ pub(crate) mod tests {
             brand: Brand::default(),
             deliver: vec![Channel::Email],
             deliver_mode: DeliverMode::First,
+            gateways: BTreeMap::new(),
             policy: Policy::usual(metric),
             week_start: WeekStart::Monday,
             public: Public::default(),

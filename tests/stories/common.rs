@@ -93,21 +93,28 @@ impl TestApp {
     pub async fn start_with(on: On, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = fresh_database(on, folder.path()).await;
-        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, None).await
+        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, (None, false)).await
     }
 
     /// Starts a service whose mail leaves by a transport of the test's.
     pub async fn start_sending(on: On, transport: Transport, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = fresh_database(on, folder.path()).await;
-        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, Some(transport)).await
+        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, (Some(transport), false)).await
+    }
+
+    /// Starts a service that serves its outbox in the background.
+    pub async fn start_delivering(on: On, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database_url = fresh_database(on, folder.path()).await;
+        Self::start_node(folder, database_url, Clock::fixed(Timestamp::parse(NOW).unwrap()), settings, (None, true)).await
     }
 
     /// Another node on the same database, with the same secrets and the same clock.
     pub async fn start_beside(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(self.folder.path().join("secrets"), folder.path().join("secrets")).unwrap();
-        Self::start_node(folder, self.database_url.clone(), self.clock.clone(), &[], None).await
+        Self::start_node(folder, self.database_url.clone(), self.clock.clone(), &[], (None, false)).await
     }
 
     async fn start_node(
@@ -115,7 +122,7 @@ impl TestApp {
         database_url: String,
         clock: Clock,
         settings: &[(&str, &str)],
-        transport: Option<Transport>,
+        (transport, delivers): (Option<Transport>, bool),
     ) -> Self {
         let data_dir = folder.path().display().to_string();
         let usual = [
@@ -136,7 +143,7 @@ impl TestApp {
             clock: clock.clone(),
             random: machine_random(),
             transport: Some(transport.unwrap_or_else(|| Transport::Memory(Arc::clone(&mails)))),
-            delivers: false,
+            delivers,
             threads: Some(1),
         };
         let app = App::start(&config, parts).await.unwrap();

@@ -7,6 +7,8 @@ mod bounces;
 mod common;
 mod decided;
 mod events;
+mod gateway_messages;
+mod gateway_trials;
 mod gateways;
 mod given_elsewhere;
 mod happiness;

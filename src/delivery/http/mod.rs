@@ -1,3 +1,4 @@
 //! What others ask of deliveries, and tell of them.
 
 pub mod bounces;
+pub mod trial;

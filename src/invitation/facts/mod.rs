@@ -79,7 +79,7 @@ impl Known {
             closed: received.is_over(),
             closed_at: interaction.ticket.closed_at,
             is_asked_about_ticket: ticket.as_ref().is_some_and(|ticket| self.open.contains(ticket)),
-            has_address: survey.deliver.is_empty() || !reach::channels(survey, &interaction.customer).is_empty(),
+            missing: reach::missing(survey, &interaction.customer),
             is_archived: survey.archived_at.is_some(),
             suppressed: fresh.identity.as_ref().and_then(|identity| self.suppressed.get(identity).copied()),
             email: interaction.customer.email.as_deref(),

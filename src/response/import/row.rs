@@ -281,6 +281,7 @@ mod tests {
             brand: Brand::default(),
             deliver: vec![Channel::Email],
             deliver_mode: DeliverMode::First,
+            gateways: BTreeMap::new(),
             policy: Policy::default(),
             week_start: WeekStart::Monday,
             public: Public::default(),
