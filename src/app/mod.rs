@@ -6,6 +6,7 @@ pub mod data;
 pub mod import;
 pub mod keys;
 pub mod process;
+mod signing;
 pub mod trial;
 
 use std::net::{SocketAddr, TcpListener};
@@ -213,10 +214,14 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn transport(config: &Config) -> anyhow::Result<Transport> {
     Ok(match config.mail.transport {
-        MailTransport::Folder => Transport::Folder(config.mail_dir()),
+        MailTransport::Folder => {
+            signing::check(config)?;
+            Transport::Folder(config.mail_dir())
+        }
         MailTransport::Smtp => {
             let options = Options { max_connections: config.mail.max_connections, ..Options::default() };
-            Transport::Smtp(SmtpRelay::from_url(config.mail.smtp_url.expose_secret(), options).context("mail.smtp_url")?)
+            let relay = SmtpRelay::from_url(config.mail.smtp_url.expose_secret(), options).context("mail.smtp_url")?;
+            signing::through(relay, config)?
         }
     })
 }

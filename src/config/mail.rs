@@ -32,6 +32,12 @@ pub struct Mail {
     pub policy: MailPolicy,
     /// Milliseconds to wait after each failed attempt.
     pub retry_schedule_ms: Vec<i64>,
+    /// Where the public half of the key is: `SELECTOR._domainkey.DOMAIN`.
+    pub dkim_selector: String,
+    /// The domain that signs; empty for the sender's.
+    pub dkim_domain: String,
+    /// The private key that signs, as PEM; empty for none.
+    pub dkim_key: SecretString,
 }
 
 /// How mail leaves.
@@ -65,6 +71,12 @@ impl Mail {
         }
         if let Some(bad) = self.per_domain_per_minute.keys().find(|name| domain::normal(name).is_none()) {
             bail!("mail.per_domain_per_minute: {bad:?} is no domain such as acme.example");
+        }
+        if !self.dkim_key.expose_secret().is_empty() && domain::normal(&self.dkim_selector).is_none() {
+            bail!("mail.dkim_selector: {:?} is no selector such as nabz; mail.dkim_key needs one", self.dkim_selector);
+        }
+        if !self.dkim_domain.is_empty() && domain::normal(&self.dkim_domain).is_none() {
+            bail!("mail.dkim_domain: {:?} is no domain such as acme.example", self.dkim_domain);
         }
         Ok(())
     }

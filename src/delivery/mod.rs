@@ -2,6 +2,8 @@
 
 pub mod bounce;
 pub mod compose;
+#[cfg(any(feature = "dkim", test))]
+pub mod dkim;
 pub mod gateway;
 pub mod harmless;
 pub mod http;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::delivery::harmless::token;
 use crate::delivery::mail::Mail;
-use crate::net::smtp::{SendError, SmtpRelay, Step};
+use crate::net::smtp::{Envelope, SendError, SmtpRelay, Step};
 
 /// A mail names a customer and holds a link that answers for them.
 #[cfg(unix)]
@@ -17,6 +17,9 @@ const OWNER_ONLY: u32 = 0o600;
 pub enum Transport {
     /// Through a relay.
     Smtp(SmtpRelay),
+    /// Through a relay, signed.
+    #[cfg(any(feature = "dkim", test))]
+    Signed(SmtpRelay, Arc<crate::delivery::dkim::Signer>),
     /// Into a folder, one `.eml` file per mail: what the product does before it is told of a relay.
     Folder(PathBuf),
     /// Into memory, for tests.
@@ -39,9 +42,11 @@ impl Transport {
     pub async fn try_to_send(&self, mail: &Mail) -> Result<String, (Option<Step>, SendError)> {
         let (envelope, bytes) = mail.sealed().map_err(|error| (None, error))?;
         match self {
-            Self::Smtp(relay) => {
-                let sent = relay.try_to_send(&envelope, &bytes).await;
-                sent.map(|accepted| accepted.reply).map_err(|(step, error)| (Some(step), error))
+            Self::Smtp(relay) => through(relay, &envelope, &bytes).await,
+            #[cfg(any(feature = "dkim", test))]
+            Self::Signed(relay, signer) => {
+                let message = signer.signed(&bytes).map_err(|error| (None, SendError::unreachable(&format!("mail.dkim_key: {error}"))))?;
+                through(relay, &envelope, &message).await
             }
             Self::Folder(folder) => {
                 let (folder, name) = (folder.clone(), format!("{}.eml", token(&mail.id)));
@@ -61,10 +66,18 @@ impl Transport {
 
     /// Closes what is open; nothing can be sent by SMTP after it.
     pub async fn close(&self) {
-        if let Self::Smtp(relay) = self {
-            relay.close().await;
+        match self {
+            Self::Smtp(relay) => relay.close().await,
+            #[cfg(any(feature = "dkim", test))]
+            Self::Signed(relay, _) => relay.close().await,
+            Self::Folder(_) | Self::Memory(_) => {}
         }
     }
+}
+
+async fn through(relay: &SmtpRelay, envelope: &Envelope, bytes: &[u8]) -> Result<String, (Option<Step>, SendError)> {
+    let sent = relay.try_to_send(envelope, bytes).await;
+    sent.map(|accepted| accepted.reply).map_err(|(step, error)| (Some(step), error))
 }
 
 /// Writes a file so that it is there whole or not at all, also after a power cut. The same name is replaced: a repeated attempt leaves one file.

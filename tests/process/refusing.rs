@@ -57,6 +57,19 @@ fn a_value_that_the_service_could_not_use_is_refused_by_the_check_already() {
 }
 
 #[test]
+#[cfg(not(feature = "dkim"))]
+fn a_key_that_signs_mails_is_refused_by_a_program_that_cannot_sign() {
+    let home = Home::empty().with("NABZ__MAIL__DKIM_SELECTOR", "s1").with("NABZ__MAIL__DKIM_KEY", include_str!("../vectors/dkim-rsa.pem"));
+    assert_refused(&home.run(&["config", "check"]), &["mail.dkim_key", "--features dkim"]);
+    let home = home.with("NABZ__MAIL__TRANSPORT", "smtp").with("NABZ__MAIL__SMTP_URL", "smtp://localhost");
+    for arguments in [&["config", "check"][..], &[]] {
+        let ended = home.run(arguments);
+        assert_refused(&ended, &["mail.dkim_key", "--features dkim"]);
+        assert!(!ended.err.contains("BEGIN"), "{}", ended.err);
+    }
+}
+
+#[test]
 fn a_settings_file_that_cannot_be_read_is_named() {
     let home = Home::empty();
     assert_refused(&home.run(&["--config", "none.toml"]), &["none.toml cannot be read"]);

@@ -11,7 +11,7 @@ mod step;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use lettre::address::Envelope;
+pub use lettre::address::Envelope;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
