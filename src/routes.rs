@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::delivery::http::{bounces, trial};
+use crate::delivery::http::{bounces, list as deliveries, trial};
 use crate::gateway::http as gateways;
 use crate::happiness::http as happiness;
 use crate::intake::http as sources;
@@ -17,6 +17,7 @@ use crate::response::http::{change, create, list as responses, unsubscribe, vote
 use crate::survey::http as surveys;
 use crate::web::problem::{Kind, Problem};
 use crate::web::{docs, operations, start};
+use crate::webhook::http::{self as webhooks, deliveries as told};
 
 /// The largest body of an API request, in bytes.
 const API_BODY: usize = 256 * 1024;
@@ -77,6 +78,14 @@ fn programs(config: &mut ServiceConfig) {
         .service(at("/api/v1/responses", vec![get(responses::index), post(create::create)]))
         .service(at("/api/v1/responses/{id}", vec![get(responses::show), patch(change::change)]))
         .service(at("/api/v1/reports/breakdown", vec![get(reports::breakdown)]))
+        .service(at("/api/v1/webhooks", vec![get(webhooks::index), post(webhooks::create)]))
+        .service(at("/api/v1/webhooks/{id}", vec![get(webhooks::show), patch(webhooks::change), delete(webhooks::delete)]))
+        .service(at("/api/v1/webhooks/{id}/rotate", vec![post(webhooks::rotate)]))
+        .service(at("/api/v1/webhooks/{id}/test", vec![post(webhooks::test)]))
+        .service(at("/api/v1/webhooks/{id}/deliveries", vec![get(told::deliveries)]))
+        .service(at("/api/v1/webhooks/{id}/deliveries/{delivery}/redeliver", vec![post(told::redeliver)]))
+        .service(at("/api/v1/webhooks/{id}/redeliver", vec![post(told::redeliver_all)]))
+        .service(at("/api/v1/deliveries", vec![get(deliveries::index)]))
         .service(at("/healthz", vec![get(operations::healthz)]))
         .service(at("/readyz", vec![get(operations::readyz)]))
         .service(at("/metrics", vec![get(operations::metrics)]))
@@ -98,6 +107,8 @@ fn programs(config: &mut ServiceConfig) {
         suppress::index, suppress::create, suppress::remove,
         responses::index, responses::show, create::create, change::change,
         reports::breakdown,
+        webhooks::index, webhooks::create, webhooks::show, webhooks::change, webhooks::delete, webhooks::rotate, webhooks::test,
+        deliveries::index, told::deliveries, told::redeliver, told::redeliver_all,
         happiness::list, happiness::report, happiness::data,
         start::http::start, docs::http::docs,
         operations::healthz, operations::readyz, operations::metrics, operations::openapi,

@@ -265,6 +265,61 @@ CREATE TABLE outbox_attempt (
     PRIMARY KEY (outbox_id, number)
 );
 
+-- Endpoints that are told what happens.
+CREATE TABLE webhook (
+    id UUID NOT NULL PRIMARY KEY,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    survey_id UUID REFERENCES survey (id),
+    secret BYTEA NOT NULL,
+    old_secret BYTEA,
+    old_secret_until BIGINT,
+    state TEXT NOT NULL,
+    disabled_reason TEXT,
+    event_count BIGINT NOT NULL,
+    failing_since BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT
+);
+
+-- What happened, as far as an endpoint is told of it. What is said of it is read when it is said.
+CREATE TABLE event (
+    id UUID NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    survey_id UUID NOT NULL,
+    subject_id UUID NOT NULL,
+    version INTEGER NOT NULL,
+    detail TEXT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX event_age ON event (created_at);
+
+-- One event for one endpoint, numbered in the endpoint's order; the id is that of its message in the outbox.
+CREATE TABLE webhook_delivery (
+    id UUID NOT NULL PRIMARY KEY,
+    webhook_id UUID NOT NULL,
+    event_id UUID NOT NULL,
+    number BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX webhook_delivery_order ON webhook_delivery (webhook_id, number);
+CREATE INDEX webhook_delivery_event ON webhook_delivery (event_id);
+
+-- The last day of each survey that endpoints were told of.
+CREATE TABLE daily_report (
+    survey_id UUID NOT NULL PRIMARY KEY REFERENCES survey (id),
+    day INTEGER NOT NULL
+);
+
+-- Words to the operator, each once.
+CREATE TABLE notice (
+    id UUID NOT NULL PRIMARY KEY,
+    notice_key TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
 -- Closings whose customer is looked up in the help desk before anything is decided.
 CREATE TABLE lookup (
     id UUID NOT NULL PRIMARY KEY,

@@ -265,6 +265,61 @@ CREATE TABLE outbox_attempt (
     PRIMARY KEY (outbox_id, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Endpoints that are told what happens.
+CREATE TABLE webhook (
+    id BLOB NOT NULL PRIMARY KEY,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    survey_id BLOB REFERENCES survey (id),
+    secret BLOB NOT NULL,
+    old_secret BLOB,
+    old_secret_until INTEGER,
+    state TEXT NOT NULL,
+    disabled_reason TEXT,
+    event_count INTEGER NOT NULL,
+    failing_since INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER
+) STRICT;
+
+-- What happened, as far as an endpoint is told of it. What is said of it is read when it is said.
+CREATE TABLE event (
+    id BLOB NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    survey_id BLOB NOT NULL,
+    subject_id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    detail TEXT,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX event_age ON event (created_at);
+
+-- One event for one endpoint, numbered in the endpoint's order; the id is that of its message in the outbox.
+CREATE TABLE webhook_delivery (
+    id BLOB NOT NULL PRIMARY KEY,
+    webhook_id BLOB NOT NULL,
+    event_id BLOB NOT NULL,
+    number INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX webhook_delivery_order ON webhook_delivery (webhook_id, number);
+CREATE INDEX webhook_delivery_event ON webhook_delivery (event_id);
+
+-- The last day of each survey that endpoints were told of.
+CREATE TABLE daily_report (
+    survey_id BLOB NOT NULL PRIMARY KEY REFERENCES survey (id),
+    day INTEGER NOT NULL
+) STRICT;
+
+-- Words to the operator, each once.
+CREATE TABLE notice (
+    id BLOB NOT NULL PRIMARY KEY,
+    notice_key TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
 -- Closings whose customer is looked up in the help desk before anything is decided.
 CREATE TABLE lookup (
     id BLOB NOT NULL PRIMARY KEY,

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 
-use super::{bounces, process, senders, transport};
+use super::carriers::senders;
+use super::{bounces, process, transport};
 use crate::config::Config;
 use crate::db::{Engine, open};
 use crate::keyring::Keyring;

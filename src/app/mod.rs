@@ -1,6 +1,7 @@
 //! The composition root: settings in, a running service out; start, drain, stop.
 
 pub mod bounces;
+mod carriers;
 pub mod check;
 pub mod data;
 pub mod import;
@@ -22,19 +23,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
+use self::carriers::Carriers;
 use crate::clock::Clock;
-use crate::config::{Config, MailPolicy, MailTransport};
+use crate::config::{Config, MailTransport};
 use crate::db::{self, Db, changes};
 use crate::delivery::bounce::{Returns, effect};
-use crate::delivery::mail::Mailbox;
-use crate::delivery::pace::Pace;
 use crate::delivery::transport::Transport;
-use crate::delivery::worker::Courier;
 use crate::happiness::kept::Reports;
 use crate::intake::{self, Sources};
 use crate::invitation::clerk::Clerk;
 use crate::invitation::http::{Desk, InFlight};
-use crate::invitation::lookup::worker::Enquirer;
 use crate::keyring::Keyring;
 use crate::link::Links;
 use crate::net::client::{Client, Lookup as Names};
@@ -42,8 +40,10 @@ use crate::net::documents::Documents;
 use crate::net::domain;
 use crate::net::guard::Guard;
 use crate::net::smtp::{Options, SmtpRelay};
-use crate::outbox::serve;
+use crate::notice;
+use crate::outbox;
 use crate::random::Random;
+use crate::report::daily;
 use crate::response::http::vote::Booth;
 use crate::response::lookup::Lookup;
 use crate::response::recorder::Recorder;
@@ -55,14 +55,17 @@ use crate::web::limit::{Limits, PerMinute};
 use crate::web::metrics::Metrics;
 use crate::web::operations::Describe;
 use crate::web::{Context, request};
+use crate::webhook::{self, endpoints::Endpoints};
 
 /// Requests under way may take this long to end; it leaves the recorder time within the ten seconds a stop may take.
 const DRAIN_S: u64 = 7;
 /// Everything together: whoever stops services usually kills them after ten seconds.
 const STOP_WITHIN: Duration = Duration::from_millis(9500);
 const FORGET_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether the day of a survey is over.
+const DAYS_EVERY: Duration = Duration::from_mins(1);
 const ERASE_EVERY: Duration = Duration::from_hours(1);
-/// How long a body that could not be read is kept.
+/// How long a body that could not be read, and a message that was settled, are kept.
 const KEPT_DAYS: i64 = 30;
 
 /// What a test replaces.
@@ -108,8 +111,7 @@ pub struct App {
     pub context: Arc<Context>,
     booth: Option<web::Data<Booth>>,
     desk: Option<web::Data<Desk>>,
-    courier: Arc<Courier>,
-    enquirer: Arc<Enquirer>,
+    carriers: Carriers,
     server: ServerHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -133,15 +135,10 @@ impl App {
         let surveys = Arc::new(Surveys::new(&context.db));
         let (stop, tasks, draining) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
 
-        let courier = Arc::new(courier(config, (&context, &links, &surveys), transport)?);
-        let enquirer = Arc::new(Enquirer {
-            context: Arc::clone(&context),
-            links: links.clone(),
-            surveys: Arc::clone(&surveys),
-            retry_schedule_ms: config.lookups.retry_schedule_ms.clone(),
-            at_once: config.lookups.at_once,
-        });
-        let (recorder, serve_votes) = Recorder::new(Arc::clone(&context), Arc::clone(&surveys), config.database.vote_batch);
+        let endpoints = Arc::new(Endpoints::new(&context.db));
+        let carriers = Carriers::new(config, (&context, &links, &surveys, &endpoints), transport)?;
+        let (recorder, serve_votes) =
+            Recorder::new(Arc::clone(&context), (Arc::clone(&surveys), Arc::clone(&endpoints)), config.database.vote_batch);
         let (lookup, serve_pages) = Lookup::new(context.db.clone());
         let (clerk, serve_intake) = Clerk::new(Arc::clone(&context), links.clone());
         draining.spawn(serve_votes);
@@ -151,10 +148,8 @@ impl App {
         tasks.spawn(forget_idle(Arc::clone(&context), stop.clone()));
         tasks.spawn(erase_old(Arc::clone(&context), stop.clone()));
         if parts.delivers {
-            let (enquirer, until) = (Arc::clone(&enquirer), stop.clone());
-            tasks.spawn(serve::run(enquirer, until));
-            let (courier, stop) = (Arc::clone(&courier), stop.clone());
-            tasks.spawn(serve::run(courier, stop));
+            tasks.spawn(tell_days(Arc::clone(&context), Arc::clone(&endpoints), stop.clone()));
+            carriers.serve(&tasks, &stop);
         }
         let desk = web::Data::new(Desk {
             context: Arc::clone(&context),
@@ -168,7 +163,7 @@ impl App {
         let booth = web::Data::new(Booth { context: Arc::clone(&context), links, lookup, recorder, surveys, pages: Pages::default() });
         let shared = (web::Data::from(Arc::clone(&context)), desk.clone(), booth.clone(), returns);
         let server = serve(config, parts.threads, listener, shared, &draining)?;
-        Ok(Self { address, context, booth: Some(booth), desk: Some(desk), courier, enquirer, server, stop, tasks, draining })
+        Ok(Self { address, context, booth: Some(booth), desk: Some(desk), carriers, server, stop, tasks, draining })
     }
 
     /// Asks and sends everything that is due now; answers how many attempts that took.
@@ -176,7 +171,15 @@ impl App {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn deliver_due(&self) -> anyhow::Result<usize> {
-        Ok(serve::serve_due(self.enquirer.as_ref()).await? + serve::serve_due(self.courier.as_ref()).await?)
+        Ok(self.carriers.serve_due().await?)
+    }
+
+    /// Tells endpoints of the days that are over.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn tell_days(&self) -> anyhow::Result<usize> {
+        Ok(daily::tell_days(&self.context, &self.carriers.messenger.endpoints).await?)
     }
 
     /// Waits until every opening noted so far is stored.
@@ -199,7 +202,7 @@ impl App {
             self.draining.wait().await;
             self.tasks.close();
             self.tasks.wait().await;
-            self.courier.transport.close().await;
+            self.carriers.courier.transport.close().await;
             self.context.db.close().await;
         });
         if ended.await.is_err() {
@@ -268,41 +271,6 @@ fn outgoing(config: &Config) -> anyhow::Result<Client> {
     Ok(Client::new(Guard::new(opened), &Names::System, Duration::from_millis(config.webhooks.timeout_ms))?)
 }
 
-fn courier(
-    config: &Config,
-    (context, links, surveys): (&Arc<Context>, &Links, &Arc<Surveys>),
-    transport: Transport,
-) -> anyhow::Result<Courier> {
-    let (from, reply_to) = senders(config)?;
-    Ok(Courier {
-        context: Arc::clone(context),
-        links: links.clone(),
-        surveys: Arc::clone(surveys),
-        transport,
-        from,
-        reply_to,
-        bounce_domain: bounce_domain(config),
-        pace: Pace::new(config.mail.per_minute, &config.mail.per_domain_per_minute),
-        at_most_once: config.mail.policy == MailPolicy::AtMostOnce,
-        retry_schedule_ms: config.mail.retry_schedule_ms.clone(),
-        at_once: config.mail.max_connections,
-        gateway_schedule_ms: config.gateways.retry_schedule_ms.clone(),
-        gateway_at_once: config.gateways.at_once,
-    })
-}
-
-/// Where reports about messages go, when not to the sender.
-fn bounce_domain(config: &Config) -> Option<String> {
-    domain::normal(&config.mail.bounce_domain)
-}
-
-/// Who mails come from, and where answers to them go.
-fn senders(config: &Config) -> anyhow::Result<(Mailbox, Option<Mailbox>)> {
-    let from = Mailbox::parse(&config.mail.from).context("mail.from: expected a mailbox such as Acme <survey@acme.example>")?;
-    let reply_to = Some(&config.mail.reply_to).filter(|text| !text.is_empty());
-    Ok((from, reply_to.map(|text| Mailbox::parse(text)).transpose().context("mail.reply_to")?))
-}
-
 type Shared = (web::Data<Context>, web::Data<Desk>, web::Data<Booth>, web::Data<Returns>);
 
 fn serve(
@@ -357,14 +325,32 @@ async fn erase_old(context: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-/// Erases the bodies of events that could not be read, 30 days after they arrived, and reports of mail that came back, after 90.
+/// Tells endpoints of days that are over.
+async fn tell_days(context: Arc<Context>, endpoints: Arc<Endpoints>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(DAYS_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => if let Err(error) = daily::tell_days(&context, &endpoints).await {
+                tracing::warn!(cause = %error, "endpoints could not be told of a day");
+            },
+        }
+    }
+}
+
+/// Erases the bodies of events that could not be read, 30 days after they arrived, and forgets messages 30 days after they were settled, and
+/// reports of mail that came back after 90.
 ///
 /// # Errors
 /// When the database cannot store it.
 pub async fn erase(context: &Context) -> db::Result<()> {
     let mut tx = context.db.begin().await?;
-    intake::store::erase_bodies(&mut tx, context.clock.now().plus_days(-KEPT_DAYS)).await?;
+    let before = context.clock.now().plus_days(-KEPT_DAYS);
+    intake::store::erase_bodies(&mut tx, before).await?;
     effect::erase(&mut tx, context.clock.now()).await?;
+    webhook::event::store::forget(&mut tx, before).await?;
+    outbox::history::store::forget(&mut tx, before).await?;
+    notice::store::forget(&mut tx, before).await?;
     tx.commit().await
 }
 

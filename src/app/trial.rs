@@ -3,7 +3,8 @@
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{Parts, bounce_domain, senders, transport};
+use super::carriers::{bounce_domain, senders};
+use super::{Parts, transport};
 use crate::config::{Config, MailTransport};
 use crate::delivery::mail::{Mail, Mailbox};
 use crate::net::smtp::{SendError, Step};
@@ -25,7 +26,7 @@ pub async fn send(config: &Config, parts: &Parts, address: &str) -> Ended {
         Ok(to) => to,
         Err(error) => return Ended::Unusable(format!("{address} is no address to send to: {error}")),
     };
-    let (transport, (from, reply_to)) = match (transport(config), senders(config)) {
+    let (transport, (from, reply_to, _)) = match (transport(config), senders(config)) {
         (Ok(transport), Ok(senders)) => (transport, senders),
         (Err(error), _) | (_, Err(error)) => return Ended::Unusable(format!("{error:#}")),
     };

@@ -20,6 +20,8 @@ pub struct Mail {
     pub from: String,
     /// Where answers go; empty for the sender.
     pub reply_to: String,
+    /// Who is told what an operator should know; empty for nobody.
+    pub admin: String,
     /// The domain that reports about messages go to, each at an address of its own; empty for the sender.
     pub bounce_domain: String,
     /// Connections to the mail server at the same time.

@@ -121,6 +121,8 @@ pub struct Webhooks {
     pub allow_private: Vec<String>,
     /// How long a request may take, in milliseconds.
     pub timeout_ms: u64,
+    /// Milliseconds to wait after each failed attempt.
+    pub retry_schedule_ms: Vec<i64>,
 }
 
 /// What help desks are asked.
@@ -239,6 +241,7 @@ impl Config {
             ("mail.retry_schedule_ms", &self.mail.retry_schedule_ms),
             ("lookups.retry_schedule_ms", &self.lookups.retry_schedule_ms),
             ("gateways.retry_schedule_ms", &self.gateways.retry_schedule_ms),
+            ("webhooks.retry_schedule_ms", &self.webhooks.retry_schedule_ms),
         ] {
             if schedule.iter().any(|wait| *wait < 0) {
                 bail!("{name}: must not hold negative numbers");
@@ -323,6 +326,7 @@ mod tests {
             ("[webhooks]\ntimeout_ms = 1", "webhooks.timeout_ms"),
             ("[webhooks]\nallow_private = [\"10.0.0.0/33\"]", "webhooks.allow_private"),
             ("[lookups]\nretry_schedule_ms = [1, -1]", "lookups.retry_schedule_ms"),
+            ("[webhooks]\nretry_schedule_ms = [-1]", "webhooks.retry_schedule_ms"),
             ("[lookups]\nat_once = 0", "lookups.at_once"),
             ("[bounces]\nsns_topics = [\"bounces\"]", "bounces.sns_topics"),
             ("[bounces]\nsns_endpoint = \"localhost\"", "bounces.sns_endpoint"),

@@ -30,6 +30,8 @@ pub enum Change {
     Tally(Uuid),
     /// A source was altered or disconnected.
     Source(Uuid),
+    /// An endpoint of a webhook was added, altered or removed.
+    Webhook(Uuid),
 }
 
 impl Change {
@@ -39,6 +41,7 @@ impl Change {
             Self::Survey(id) => format!("{node} survey {id}"),
             Self::Tally(id) => format!("{node} tally {id}"),
             Self::Source(id) => format!("{node} source {id}"),
+            Self::Webhook(id) => format!("{node} webhook {id}"),
         }
     }
 
@@ -51,6 +54,7 @@ impl Change {
             "survey" => Self::Survey(words.next()?.parse().ok()?),
             "tally" => Self::Tally(words.next()?.parse().ok()?),
             "source" => Self::Source(words.next()?.parse().ok()?),
+            "webhook" => Self::Webhook(words.next()?.parse().ok()?),
             _ => return None,
         };
         Some((node, change))

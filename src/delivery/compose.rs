@@ -7,6 +7,7 @@ use crate::delivery::harmless::line;
 use crate::delivery::mail::{Mail, Mailbox};
 use crate::delivery::mail_page;
 use crate::i18n::{Locale, Messages, messages, plain};
+use crate::notice::Notice;
 use crate::survey::Survey;
 use crate::survey::wording::Wording;
 
@@ -85,6 +86,24 @@ pub fn compose(invitation: &InvitationMail<'_>) -> Mail {
         subject: subject.into_owned(),
         unsubscribe: Some(invitation.unsubscribe_link.to_owned()),
         list: Some(invitation.survey.slug.clone()),
+    }
+}
+
+/// Composes the mail of a word to the operator.
+#[must_use]
+pub fn compose_notice(id: &str, date: Timestamp, (from, to): (Mailbox, Mailbox), notice: &Notice) -> Mail {
+    Mail {
+        id: id.to_owned(),
+        date,
+        from,
+        to,
+        reply_to: None,
+        return_path: None,
+        subject: format!("[nabz] {}", notice.title),
+        text: notice.text.clone(),
+        html: mail_page::plain(&notice.title, &notice.text),
+        unsubscribe: None,
+        list: None,
     }
 }
 

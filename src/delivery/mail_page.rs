@@ -71,6 +71,18 @@ pub(super) fn html(invitation: &InvitationMail<'_>, words: &Words<'_>, title: &s
     .into_string()
 }
 
+/// A page of plain text, for whoever runs the service.
+pub(super) fn plain(title: &str, text: &str) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" dir="ltr" {
+            head { meta charset="utf-8"; title { (title) } }
+            body { pre style={ "white-space:pre-wrap;font-size:15px;line-height:1.5;font-family:" (LATIN_FONTS) } { (text) } }
+        }
+    }
+    .into_string()
+}
+
 impl Look {
     const fn of(locale: Locale) -> Self {
         let (dir, lang) = (locale.direction(), locale.as_str());

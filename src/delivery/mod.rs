@@ -1,5 +1,7 @@
 //! Every message that leaves: composed from what is stored, and sent.
 
+mod aftermath;
+pub mod announce;
 pub mod bounce;
 pub mod compose;
 #[cfg(any(feature = "dkim", test))]
@@ -7,6 +9,7 @@ pub mod dkim;
 pub mod gateway;
 pub mod harmless;
 pub mod http;
+pub mod list;
 pub mod mail;
 mod mail_page;
 pub mod pace;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono_tz::Tz;
-
-use super::compose::{InvitationMail, compose};
+use super::aftermath::Sending;
+use super::compose::{InvitationMail, compose, compose_notice};
 use super::gateway as by_gateway;
 use super::mail::{Mail, Mailbox};
 use super::pace::Pace;
@@ -12,23 +11,24 @@ use super::store::{self, Letter};
 use super::transport::Transport;
 use super::verdict::{Verdict, judge};
 use super::verp;
-use crate::clock::Timestamp;
-use crate::db::{self, Tx};
+use crate::db;
 use crate::gateway::answer::Outcome;
 use crate::gateway::call::Call;
 use crate::gateway::{self, Gateway};
-use crate::invitation::timeline::{self, Event};
-use crate::invitation::{self, InvitationId, Occasion, State, receive, timing};
+use crate::invitation::{self, InvitationId, Occasion, timing};
 use crate::link::{Links, Purpose};
 use crate::net::smtp::SendError;
+use crate::notice::{self, NOTICE};
 use crate::outbox::serve::{Carrier, Lane, Round};
-use crate::outbox::{self, Claimed, OutboxId, Settlement, backoff};
+use crate::outbox::{self, Claimed, Settlement, backoff};
 use crate::survey::{Channel, Survey, Surveys};
 use crate::web::Context;
 
 /// Why a message is not tried again where none may arrive twice.
 const IN_DOUBT: &str = "an earlier attempt broke off and may have been accepted; mail.policy is at_most_once";
 const TOO_MANY: &str = "more messages a minute than mail.per_minute or mail.per_domain_per_minute allows";
+/// Announcements under way at the same time: each is a transaction and nothing else.
+const ANNOUNCED_AT_ONCE: usize = 4;
 
 /// Sends what waits in the outbox.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub struct Courier {
     pub pace: Pace,
     /// Whether a message that may have been accepted is given up, and not sent again.
     pub at_most_once: bool,
+    /// Who is told of what an operator should know.
+    pub admin: Option<Mailbox>,
     /// Milliseconds to wait after each failed attempt.
     pub retry_schedule_ms: Vec<i64>,
     /// Messages under way at the same time.
@@ -66,6 +68,8 @@ enum Task {
     Send(Parcel, Sending),
     /// It cannot be made, now or later; that counts as an attempt.
     Fail(String, Sending),
+    /// A word to the operator, which is about no invitation.
+    Notify(Box<Mail>),
     /// Not to be sent, at least not now.
     Leave(Settlement),
     /// Not to be sent ever; where no message has left so far, the invitation is taken back.
@@ -76,6 +80,8 @@ enum Task {
 enum Parcel {
     Mail(Box<Mail>),
     Call(Box<Call>, Box<Gateway>),
+    /// To the caller's own system, which sends the link.
+    Announcement,
 }
 
 /// What settling a message means for its invitation.
@@ -85,15 +91,6 @@ enum Meaning {
     Tried(Sending),
 }
 
-/// What a message that was sent is about.
-struct Sending {
-    occasion: Occasion,
-    channel: Channel,
-    survey: Arc<Survey>,
-    zone: Tz,
-    expires_at: Timestamp,
-}
-
 impl Carrier for Courier {
     fn round(&self) -> Round<'_> {
         let Context { db, clock, random, .. } = self.context.as_ref();
@@ -101,9 +98,10 @@ impl Carrier for Courier {
     }
 
     async fn lanes(&self) -> db::Result<Vec<Lane>> {
+        let ours = [Lane::new(Channel::Email.carrier(), self.at_once), Lane::new(Channel::Webhook.carrier(), ANNOUNCED_AT_ONCE)];
         let names = gateway::store::list_names(&mut self.context.db.read().await?).await?;
         let gateways = names.into_iter().map(|name| Lane::new(Channel::Gateway(name).carrier(), self.gateway_at_once));
-        Ok(std::iter::once(Lane::new(Channel::Email.carrier(), self.at_once)).chain(gateways).collect())
+        Ok(ours.into_iter().chain(gateways).collect())
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {
@@ -117,6 +115,7 @@ impl Courier {
             Task::Leave(settlement) => (settlement, Meaning::Nothing),
             Task::TakeBack(why) => (Settlement::Cancelled(why), Meaning::TakenBack),
             Task::Fail(why, sending) => (Settlement::Failed(why), Meaning::Tried(sending)),
+            Task::Send(Parcel::Announcement, sending) => return self.announce(message, sending).await,
             Task::Send(Parcel::Mail(_), sending) if self.at_most_once && message.is_interrupted() => {
                 (Settlement::Failed(IN_DOUBT.to_owned()), Meaning::Tried(sending))
             }
@@ -127,12 +126,16 @@ impl Courier {
                 let (_, outcome) = call.send(&self.context.http, gateway.rules(), self.context.clock.now()).await;
                 (self.settled_by_gateway(message, outcome), Meaning::Tried(sending))
             }
+            Task::Notify(mail) => (self.settlement(message, self.transport.send(&mail).await), Meaning::Nothing),
         };
         self.settle(message, &settlement, meaning).await
     }
 
     /// What to do about a message, by what is stored now: a customer may have unsubscribed since it was enqueued.
     async fn task(&self, message: &Claimed) -> db::Result<Task> {
+        if message.kind == NOTICE {
+            return self.notify(message).await;
+        }
         let (Ok(occasion), Some(channel)) = (message.kind.parse::<Occasion>(), Channel::of_carrier(&message.carrier)) else {
             return Ok(Task::Leave(Settlement::Failed(format!("nobody sends messages of the kind {}", message.kind))));
         };
@@ -150,7 +153,8 @@ impl Courier {
             },
             Channel::Email | Channel::Webhook => None,
         };
-        match judge((occasion, letter.is_reached(gateway.as_ref())), &letter, &survey, self.context.clock.now()) {
+        let is_reached = channel == Channel::Webhook || letter.is_reached(gateway.as_ref());
+        match judge((occasion, is_reached), &letter, &survey, self.context.clock.now()) {
             Verdict::Leave => {}
             Verdict::Wait(until, why) => return Ok(Task::Leave(Settlement::Later(until, why.to_owned()))),
             Verdict::Over(why) => return cancel(&why),
@@ -163,9 +167,10 @@ impl Courier {
         }
         let parcel = match gateway {
             Some(gateway) => self.call(message, occasion, (gateway, &letter, &survey)),
+            None if channel == Channel::Webhook => Ok(Parcel::Announcement),
             None => Ok(Parcel::Mail(Box::new(self.compose(message, occasion, &letter, &survey)))),
         };
-        let sending = Sending { occasion, channel, zone: letter.zone(&survey), survey, expires_at: letter.expires_at };
+        let sending = Sending::new(occasion, channel, &letter, survey);
         Ok(match parcel {
             Ok(parcel) => Task::Send(parcel, sending),
             Err(why) => Task::Fail(why, sending),
@@ -194,6 +199,18 @@ impl Courier {
 
     fn unsubscribe_link(&self, id: InvitationId) -> String {
         format!("{}/u/{}", self.context.public_url, self.links.token(Purpose::Unsubscribe, id.0))
+    }
+
+    /// A notice as a mail to the operator.
+    async fn notify(&self, message: &Claimed) -> db::Result<Task> {
+        let Some(to) = &self.admin else {
+            return Ok(Task::Leave(Settlement::Cancelled("mail.admin names nobody".to_owned())));
+        };
+        let Some(notice) = notice::store::find(&mut self.context.db.read().await?, message.subject_id).await? else {
+            return Ok(Task::Leave(Settlement::Cancelled("there is no such notice".to_owned())));
+        };
+        let (from, at) = (self.from.clone(), message.created_at);
+        Ok(Task::Notify(Box::new(compose_notice(&message.subject_id.to_string(), at, (from, to.clone()), &notice))))
     }
 
     /// Composes a message. Its id and its date are the same at every attempt.
@@ -245,11 +262,8 @@ impl Courier {
 
     /// A message that failed for now waits for its next turn, or is given up after the last.
     fn again(&self, message: &Claimed, (schedule_ms, retry_after_ms): (&[i64], Option<i64>), why: String) -> Settlement {
-        let [a, b, c, d] = self.context.random.bytes();
-        match backoff::delay(message.turn(), schedule_ms, u32::from_be_bytes([a, b, c, d]), retry_after_ms) {
-            Some(wait) => Settlement::Retry(self.context.clock.now().plus_millis(wait), why),
-            None => Settlement::Failed(why),
-        }
+        let at = (&self.context.random, self.context.clock.now());
+        backoff::settle(message, schedule_ms, at, why, retry_after_ms)
     }
 
     /// Settles the message, with what it means for its invitation in the same transaction.
@@ -266,61 +280,13 @@ impl Courier {
             _ => {}
         }
         tx.commit().await?;
-        self.report(message, settlement, now);
+        self.report(message, settlement);
         Ok(())
     }
 
-    /// Counts an invitation whose first message was accepted, and enqueues its one reminder; notes any other message.
-    async fn accepted(&self, tx: &mut Tx, id: InvitationId, sending: &Sending, is_ours: bool) -> db::Result<()> {
-        let now = self.context.clock.now();
-        let Sending { occasion, channel, survey, zone, expires_at } = sending;
-        let event = match occasion {
-            Occasion::First => None,
-            Occasion::Reminder => Some(Event::Reminded),
-            Occasion::Resend => Some(Event::Resent),
-        };
-        if let Some(event) = event.filter(|_| is_ours) {
-            timeline::note(tx, &self.context, id, (event, None)).await?;
-        }
-        if *occasion != Occasion::Reminder && receive::count_sent(tx, survey, id, now).await? {
-            let reminded_at = timing::reminded_at(&survey.policy, *zone, (now, *expires_at));
-            if let Some(due_at) = reminded_at {
-                let job = Occasion::Reminder.job(channel, survey.id, id);
-                outbox::store::enqueue(tx, OutboxId(self.context.random.uuid(now)), job, now, due_at).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What never left, and cannot leave by another channel, is taken back; who has a link keeps it.
-    async fn taken_back(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
-        let is_last = !outbox::store::is_waiting(tx, id.0).await?;
-        if is_last && timeline::store::is_scheduled(tx, id).await? {
-            timeline::close(tx, &self.context, id, (State::Withdrawn, Event::Withdrawn, why)).await?;
-        }
-        Ok(())
-    }
-
-    /// An invitation whose last message fails has failed; one that has left before, or may still leave by another channel, has not.
-    async fn failed(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
-        let is_last = !outbox::store::is_waiting(tx, id.0).await?;
-        if is_last && timeline::store::is_scheduled(tx, id).await? {
-            timeline::close(tx, &self.context, id, (State::Failed, Event::Failed, why)).await?;
-        } else {
-            timeline::note(tx, &self.context, id, (Event::Failed, Some(why))).await?;
-        }
-        Ok(())
-    }
-
-    fn report(&self, message: &Claimed, settlement: &Settlement, now: Timestamp) {
-        let (outcome, reason) = match settlement {
-            Settlement::Sent(_) => ("sent", ""),
-            Settlement::Retry(_, reason) => ("retry", reason.as_str()),
-            Settlement::Later(_, reason) => ("later", reason.as_str()),
-            Settlement::Failed(reason) => ("failed", reason.as_str()),
-            Settlement::Cancelled(reason) => ("cancelled", reason.as_str()),
-        };
-        self.context.metrics.delivery(outcome);
-        tracing::info!(outbox = %message.id, invitation = %message.subject_id, attempt = message.attempt_count, outcome, reason, at = %now, "settled");
+    pub(super) fn report(&self, message: &Claimed, settlement: &Settlement) {
+        let channel = Channel::of_carrier(&message.carrier).map_or_else(String::new, |channel| channel.to_string());
+        self.context.metrics.delivery(&channel, settlement.word());
+        outbox::log(message, settlement);
     }
 }

@@ -1,5 +1,9 @@
 //! When to try again. Pure.
 
+use super::{Claimed, Settlement};
+use crate::clock::Timestamp;
+use crate::random::Random;
+
 /// How much an attempt may be moved so that not all come back at once: up to a fifth later.
 const JITTER_PARTS: i64 = 5;
 
@@ -12,6 +16,21 @@ pub fn delay(attempt: i32, schedule_ms: &[i64], jitter: u32, retry_after_ms: Opt
     let spread = wait / JITTER_PARTS;
     let moved = if spread > 0 { i64::from(jitter) % (spread + 1) } else { 0 };
     Some((wait + moved).max(retry_after_ms.unwrap_or(0)))
+}
+
+/// What is done about a failed attempt: it is tried again when the schedule says, or given up when that is used up.
+#[must_use]
+pub fn settle(
+    message: &Claimed,
+    schedule_ms: &[i64],
+    (random, now): (&Random, Timestamp),
+    why: String,
+    retry_after_ms: Option<i64>,
+) -> Settlement {
+    match delay(message.turn(), schedule_ms, u32::from_be_bytes(random.bytes()), retry_after_ms) {
+        Some(wait) => Settlement::Retry(now.plus_millis(wait), why),
+        None => Settlement::Failed(why),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The queue under delivery: enqueue in the caller's transaction, claim under a lease, settle. It knows nothing of what it carries.
 
 pub mod backoff;
+pub mod history;
 pub mod serve;
 pub mod store;
 
@@ -110,6 +111,18 @@ pub enum Settlement {
 }
 
 impl Settlement {
+    /// How it is counted and logged.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Sent(_) => "sent",
+            Self::Retry(..) => "retry",
+            Self::Later(..) => "later",
+            Self::Failed(_) => "failed",
+            Self::Cancelled(_) => "cancelled",
+        }
+    }
+
     /// What is written down of it as an attempt: how it ended and what was said. What was not tried was none.
     #[must_use]
     pub fn attempt(&self) -> Option<(Outcome, &str)> {
@@ -120,4 +133,15 @@ impl Settlement {
             Self::Later(..) | Self::Cancelled(_) => None,
         }
     }
+}
+
+/// Logs how a message was settled: one line, without address or link.
+pub fn log(message: &Claimed, settlement: &Settlement) {
+    let reason = match settlement {
+        Settlement::Sent(_) => "",
+        Settlement::Retry(_, reason) | Settlement::Later(_, reason) | Settlement::Failed(reason) | Settlement::Cancelled(reason) => reason,
+    };
+    let Claimed { id, carrier, kind, subject_id, attempt_count, .. } = message;
+    let outcome = settlement.word();
+    tracing::info!(outbox = %id, carrier, kind, subject = %subject_id, attempt = attempt_count, outcome, reason, "settled");
 }

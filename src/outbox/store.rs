@@ -59,6 +59,25 @@ pub async fn enqueue_all(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], n
     Ok(())
 }
 
+/// Writes down messages that are given up before they were tried, so that they are listed and can be sent later.
+///
+/// # Errors
+/// When the database cannot store them.
+pub async fn enqueue_failed(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], why: &str, now: Timestamp) -> Result<()> {
+    enqueue_all(tx, messages, now).await?;
+    for (id, ..) in messages {
+        on_engine!(tx, |conn| {
+            sqlx::query("UPDATE outbox SET state = 'failed', last_error = $2, settled_at = $3 WHERE id = $1")
+                .bind(*id)
+                .bind(why)
+                .bind(now)
+                .execute(conn)
+                .await?;
+        });
+    }
+    Ok(())
+}
+
 /// Puts a message into the queue, in the transaction of its cause.
 ///
 /// # Errors

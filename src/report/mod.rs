@@ -1,6 +1,7 @@
 //! What it means: the figures of the tallies, as a total and broken down by group or time.
 
 pub mod breakdown;
+pub mod daily;
 pub mod figures;
 pub mod http;
 pub mod period;

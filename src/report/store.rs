@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::breakdown::Labels;
 use super::{By, Filter};
-use crate::db::{Error, Result, Session, on_engine};
+use crate::db::{Error, Result, Session, Tx, on_engine};
 use crate::survey::SurveyId;
 use crate::tally::Counts;
 
@@ -150,4 +150,34 @@ pub async fn source_names(session: &mut impl Session, survey: SurveyId) -> Resul
         sqlx::query_as("SELECT id, name FROM source WHERE survey_id = $1").bind(survey).fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(|(id, name)| (id.to_string(), name)).collect())
+}
+
+/// The last day of a survey that endpoints were told of.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn last_told(session: &mut impl Session, survey: SurveyId) -> Result<Option<i32>> {
+    on_engine!(session, |conn| sqlx::query_scalar("SELECT day FROM daily_report WHERE survey_id = $1")
+        .bind(survey)
+        .fetch_optional(conn)
+        .await)
+}
+
+/// Notes up to which day endpoints were told; false when they were told of it before.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn note_told(tx: &mut Tx, survey: SurveyId, day: i32) -> Result<bool> {
+    let noted = on_engine!(tx, |conn| {
+        sqlx::query(
+            "INSERT INTO daily_report (survey_id, day) VALUES ($1, $2)
+             ON CONFLICT (survey_id) DO UPDATE SET day = excluded.day WHERE daily_report.day < excluded.day",
+        )
+        .bind(survey)
+        .bind(day)
+        .execute(conn)
+        .await?
+        .rows_affected()
+    });
+    Ok(noted > 0)
 }

@@ -10,6 +10,7 @@ pub mod page;
 pub mod recorder;
 pub mod rendered;
 pub mod store;
+pub mod told;
 
 use crate::db::{id, text_enum};
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::count::{Ballot, Effect, Vote};
 use super::store::{self, Found, Open, Row, Version};
-use super::{ResponseId, store as responses};
+use super::{ResponseId, store as responses, told};
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::i18n::Locale;
@@ -16,6 +16,9 @@ use crate::invitation::InvitationId;
 use crate::survey::{Survey, Surveys};
 use crate::tally;
 use crate::web::Context;
+use crate::webhook::Happened;
+use crate::webhook::endpoints::Endpoints;
+use crate::webhook::tell::{Teller, tell};
 
 /// Votes that may wait; further ones are told to come back, so that waiting stays short.
 const QUEUE: usize = 1024;
@@ -56,10 +59,14 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder and the loop that serves it until every copy of it is dropped and the last vote is answered.
     /// `batch` is how many votes one transaction holds at most.
-    pub fn new(context: Arc<Context>, surveys: Arc<Surveys>, batch: usize) -> (Self, impl Future<Output = ()>) {
+    pub fn new(
+        context: Arc<Context>,
+        (surveys, endpoints): (Arc<Surveys>, Arc<Endpoints>),
+        batch: usize,
+    ) -> (Self, impl Future<Output = ()>) {
         let (votes, vote_queue) = mpsc::channel(QUEUE);
         let (notes, note_queue) = mpsc::channel(OPENS);
-        let desk = Desk { context: Arc::clone(&context), surveys };
+        let desk = Desk { context: Arc::clone(&context), surveys, endpoints };
         let serve = async move {
             tokio::join!(desk.serve(vote_queue, batch), note(&context, note_queue));
         };
@@ -96,6 +103,7 @@ impl Recorder {
 struct Desk {
     context: Arc<Context>,
     surveys: Arc<Surveys>,
+    endpoints: Arc<Endpoints>,
 }
 
 impl Desk {
@@ -139,6 +147,8 @@ impl Desk {
 
     /// Looks up, applies and stores votes in one transaction.
     async fn commit(&self, votes: &[Vote]) -> db::Result<Vec<Option<Receipt>>> {
+        // Asked for before the transaction, which waits for no other connection.
+        let endpoints = self.endpoints.all().await?;
         let mut tx = self.context.db.begin().await?;
         let mut ballots = self.take_ballots(&mut tx, votes).await?;
         let mut batch = Batch::default();
@@ -152,6 +162,8 @@ impl Desk {
             })
             .collect();
         batch.store(&mut tx).await?;
+        let teller = Teller { endpoints: &endpoints, random: &self.context.random, now };
+        tell(&mut tx, teller, &batch.happened).await?;
         tx.commit().await?;
         self.count(&receipts);
         Ok(receipts)
@@ -206,10 +218,12 @@ struct Batch {
     versions: Vec<Version>,
     answered: Vec<InvitationId>,
     counts: tally::Changes,
+    happened: Vec<Happened>,
 }
 
 impl Batch {
     fn apply(&mut self, held: &mut Held, vote: &Vote, (now, fresh): (Timestamp, ResponseId)) -> Receipt {
+        let score_before = held.ballot.answer.as_ref().map(|answer| answer.score);
         let effect = held.ballot.apply(&held.survey, vote, (now, fresh), &mut self.counts);
         if matches!(effect, Effect::First | Effect::Changed | Effect::Confirmed) {
             let via = Ballot::via(&held.survey);
@@ -217,6 +231,7 @@ impl Batch {
         }
         if matches!(effect, Effect::First | Effect::Changed) {
             self.versions.extend(held.ballot.answer.as_ref().map(|answer| Version::of(answer, vote.evidence, now)));
+            self.happened.extend(held.ballot.answer.iter().flat_map(|answer| told::happened(&held.survey, answer, score_before)));
         }
         if effect == Effect::First {
             self.answered.push(held.ballot.id);

@@ -85,12 +85,12 @@ impl Draft {
         let deliver = channels.iter().map(|channel| channel.parse()).collect::<Result<Vec<Channel>, _>>();
         let is_known = deliver.as_ref().is_ok_and(|channels| {
             let once = |(at, channel): (usize, &Channel)| !channels.iter().take(at).any(|other| other == channel);
-            channels.len() <= MOST_CHANNELS && !channels.contains(&Channel::Webhook) && channels.iter().enumerate().all(once)
+            channels.len() <= MOST_CHANNELS && channels.iter().enumerate().all(once)
         });
         errors.unless(
             is_known,
             "deliver",
-            "must be a list of email and names of gateways, each once, or [] when you send the link yourself",
+            "must be a list of email, webhook and names of gateways, each once, or [] when you send the link yourself",
         );
         check_public(&self.public, &mut errors);
         let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else {

@@ -52,7 +52,7 @@ impl Metrics {
         registry.register("votes", "Votes handed to the recorder, by outcome", self.votes.clone());
         registry.register("vote_batch", "Votes committed in one transaction", self.vote_batch.clone());
         registry.register("decisions", "Interactions decided, by outcome and reason", self.decisions.clone());
-        registry.register("deliveries", "Attempts to send a message, by outcome", self.deliveries.clone());
+        registry.register("deliveries", "Attempts to send a message, by channel and outcome", self.deliveries.clone());
         registry.register(
             "bounces",
             "Reports of messages that came back, by kind; those told to `nabz bounce` are not among them",
@@ -84,9 +84,9 @@ impl Metrics {
         self.decisions.get_or_create(&vec![("outcome", outcome.to_owned()), ("reason", reason.to_owned())]).inc();
     }
 
-    /// Counts an attempt to send.
-    pub fn delivery(&self, outcome: &str) {
-        self.deliveries.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    /// Counts a settled claim of a message by its channel and how it ended.
+    pub fn delivery(&self, channel: &str, outcome: &str) {
+        self.deliveries.get_or_create(&vec![("channel", channel.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }
 
     /// Counts a report of a message that came back.

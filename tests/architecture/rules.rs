@@ -6,11 +6,11 @@ use crate::imports::{Reference, references};
 use crate::source::{Source, Violation};
 
 /// The life of a survey: a stage may import the stages to its left.
-pub const STAGES: [&str; 11] =
-    ["metric", "gateway", "survey", "tally", "intake", "link", "invitation", "delivery", "response", "report", "happiness"];
+pub const STAGES: [&str; 12] =
+    ["metric", "gateway", "survey", "tally", "intake", "link", "webhook", "invitation", "delivery", "response", "report", "happiness"];
 
 /// What stages stand on; it knows no stage.
-pub const PLATFORM: [&str; 8] = ["clock", "random", "keyring", "i18n", "db", "web", "net", "outbox"];
+pub const PLATFORM: [&str; 9] = ["clock", "random", "keyring", "i18n", "db", "web", "net", "outbox", "notice"];
 
 /// Names that say nothing about what a file owns.
 const REFUSED_NAMES: [&str; 9] = ["common", "helper", "helpers", "service", "services", "types", "util", "utils", "misc"];

@@ -116,7 +116,7 @@ async fn life(home: Home) -> (String, Vec<String>) {
     // The mail has been tried and has failed.
     eventually(async || {
         let metrics = caller.plain(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
-        metrics.contains("nabz_deliveries_total{outcome=\"retry\"} 2").then_some(())
+        metrics.contains("nabz_deliveries_total{channel=\"email\",outcome=\"retry\"} 2").then_some(())
     })
     .await;
     service.terminate();

@@ -45,5 +45,6 @@ mod tokens;
 mod voting;
 mod voting_limits;
 mod voting_together;
+mod webhooks;
 mod whom_we_ask;
 mod zoho;

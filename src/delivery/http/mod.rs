@@ -1,4 +1,5 @@
 //! What others ask of deliveries, and tell of them.
 
 pub mod bounces;
+pub mod list;
 pub mod trial;

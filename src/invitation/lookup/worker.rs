@@ -52,11 +52,12 @@ impl Carrier for Enquirer {
             Ok(interaction) => self.decide(message, (Some(interaction), None)).await,
             Err(Stop::Never(why)) => self.decide(message, (None, Some(why))).await,
             Err(Stop::Later { why, retry_after_ms }) => {
-                let [a, b, c, d] = self.context.random.bytes();
-                let jitter = u32::from_be_bytes([a, b, c, d]);
-                match backoff::delay(message.turn(), &self.retry_schedule_ms, jitter, retry_after_ms) {
-                    Some(wait) => self.settle(message, &Settlement::Retry(self.context.clock.now().plus_millis(wait), why)).await,
-                    None => self.decide(message, (None, Some(format!("{why}, at the last of {} attempts.", message.attempt_count)))).await,
+                let at = (&self.context.random, self.context.clock.now());
+                match backoff::settle(message, &self.retry_schedule_ms, at, why, retry_after_ms) {
+                    Settlement::Failed(why) => {
+                        self.decide(message, (None, Some(format!("{why}, at the last of {} attempts.", message.attempt_count)))).await
+                    }
+                    retry => self.settle(message, &retry).await,
                 }
             }
         }

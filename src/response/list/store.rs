@@ -2,7 +2,7 @@
 
 use super::{Filter, Listed};
 use crate::clock::Timestamp;
-use crate::db::{Result, Session, on_engine};
+use crate::db::{FromRow, Result, Session, on_engine};
 use crate::response::ResponseId;
 
 macro_rules! listed {
@@ -91,6 +91,33 @@ fn pattern(words: &str) -> String {
     let escaped: String =
         words.trim().to_lowercase().chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
     format!("%{escaped}%")
+}
+
+/// A version of an answer.
+#[derive(Debug, FromRow)]
+pub struct Version {
+    /// The score as it was chosen.
+    pub raw: i16,
+    /// The comment.
+    pub comment: Option<String>,
+    /// Whether the comment may be quoted in public.
+    pub consent: bool,
+    /// When it was given.
+    pub created_at: Timestamp,
+}
+
+/// A version of a response.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn find_version(session: &mut impl Session, id: ResponseId, version: i32) -> Result<Option<Version>> {
+    on_engine!(session, |conn| {
+        sqlx::query_as("SELECT raw, comment, consent, created_at FROM response_version WHERE response_id = $1 AND version = $2")
+            .bind(id)
+            .bind(version)
+            .fetch_optional(conn)
+            .await
+    })
 }
 
 /// The response with this id.
