@@ -41,7 +41,7 @@ fn signer(config: &Config) -> anyhow::Result<crate::delivery::dkim::Signer> {
 
     let domain = match domain::normal(&config.mail.dkim_domain) {
         Some(domain) => domain,
-        None => super::senders(config)?.0.domain().context("mail.from")?,
+        None => super::carriers::senders(config)?.0.domain().context("mail.from")?,
     };
     Signer::new(domain, config.mail.dkim_selector.clone(), config.mail.dkim_key.expose_secret()).context("mail.dkim_key")
 }
