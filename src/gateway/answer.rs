@@ -9,7 +9,7 @@ use crate::i18n::ascii_digits;
 use crate::net::client::{Answer, Failed};
 
 /// The longest part of an answer that is kept, in characters.
-const LONGEST_REPLY: usize = 200;
+const LONGEST_REPLY: usize = 300;
 /// A run of at least so many digits may be a phone number.
 const DIGITS_OF_A_NUMBER: usize = 7;
 /// A value shorter than this is not looked for in answers: it would be found in every other word.

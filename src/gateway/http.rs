@@ -28,6 +28,13 @@ impl From<Gateway> for GatewayBody {
 }
 
 /// Define a gateway: an HTTP API that carries messages, from a preset or in full
+///
+/// Templates are those of Jinja, with `if` and `for`. They know `link`, `score_links` (by point), `unsubscribe_link`, `text` (the message, except in `text`
+/// itself), `survey.slug`, `.name`, `.company`, `.metric` and `.question`, `customer.name`, `.phone`, `.email` and `.ref`, `ticket.id` and `.subject`,
+/// `agent.name`, `locale`, `is_reminder`, `message_id` and `message_number` (the same at every attempt), `settings.NAME` and `secrets.NAME`. What is not known of
+/// a customer is none, and written as nothing, in JSON as null. Filters: `default`, `upper`, `lower`, `trim`, `length`, `tojson`, `segments` (the segments of a
+/// path), `entities` (for chats that read `&`, `<` and `>`). Tests: `defined`, `undefined`, `none`, `gsm7` (whether an SMS needs no Unicode). A template has at
+/// most 16 KiB and renders to at most 64 KiB.
 #[utoipa::path(post, path = "/api/v1/gateways", tag = "Gateways", request_body = Draft, security(("key" = [])),
     responses((status = 201, body = GatewayBody), (status = 409, description = "The name is used", body = ProblemBody),
         (status = 422, description = "Also for a template that does not fit, with its line", body = ProblemBody)))]

@@ -5,6 +5,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use serde_json::json;
 use sha2::Sha256;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::binary::{Home, KEY};
 use crate::client::{Caller, eventually};
@@ -13,7 +15,7 @@ const SOURCE_KEY: &[u8] = b"canary-source-secret-canary-1234";
 const IDEMPOTENCY: &str = "canary-idempotency-key-77";
 const COMMENT: &str = "canary comment: the parrot is late";
 /// What people and programs send; tokens, nonces and keys are added as they come into being.
-const PLANTED: [&str; 14] = [
+const PLANTED: [&str; 15] = [
     "canary.sara",
     "canary-two",
     "+4930123454321",
@@ -26,6 +28,7 @@ const PLANTED: [&str; 14] = [
     "canary-source-secret",
     "canary-smtp-password",
     "canary-smtp-user",
+    "canary-gateway-secret",
     "canary-wrong-key",
     KEY,
 ];
@@ -71,6 +74,33 @@ async fn take_in(caller: &Caller) -> Vec<String> {
     vec![link, secret, HEXLOWER.encode(SOURCE_KEY)]
 }
 
+/// A server that refuses every request and repeats all of it.
+async fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 4096];
+            let count = stream.read(&mut bytes).await.unwrap_or_default();
+            let said = json!({"refused": String::from_utf8_lossy(&bytes[..count])}).to_string();
+            let answer = format!("HTTP/1.1 400 X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{said}", said.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+/// A customer is asked by a gateway that repeats what it got; answers the link.
+async fn text(caller: &Caller) -> String {
+    let gateway = json!({"name": "sms", "url": format!("{}/{{{{ secrets.key }}}}/send", echo().await), "secrets": {"key": "canary-gateway-secret"},
+        "headers": {"x-key": "{{ secrets.key }}"}, "body": {"form": {"to": "{{ customer.phone }}", "text": "{{ customer.name }}: {{ text }}"}}});
+    caller.post("/api/v1/gateways", &gateway).await;
+    caller.survey("texting", &["sms"]).await;
+    let customer = json!({"phone": "+49 30 1234 54321", "name": "Canaria"});
+    let body = json!({"survey": "texting", "ticket": {"id": "canary-two-3"}, "customer": customer});
+    caller.post("/api/v1/interactions", &body).await["invitation"]["link"].as_str().unwrap().to_owned()
+}
+
 /// The customer opens, answers, sends too much and a stale form; answers the nonce.
 async fn answer(caller: &Caller, link: &str) -> String {
     let nonce = caller.nonce(&format!("{link}/4")).await.unwrap();
@@ -99,6 +129,7 @@ async fn knock(caller: &Caller) {
 async fn life(home: Home) -> (String, Vec<String>) {
     let home = home
         .with("NABZ__LOG__FILTER", "trace")
+        .with("NABZ__WEBHOOKS__ALLOW_PRIVATE", "[\"127.0.0.0/8\"]")
         .with("NABZ__MAIL__TRANSPORT", "smtp")
         .with("NABZ__MAIL__SMTP_URL", "smtp://canary-smtp-user:canary-smtp-password@127.0.0.1:1?tls=none");
     let service = home.serve();
@@ -112,11 +143,16 @@ async fn life(home: Home) -> (String, Vec<String>) {
     let link = planted[0].clone();
     planted.push(link.rsplit('/').next().unwrap().to_owned());
     planted.push(answer(&caller, &link).await);
+    let texted = text(&caller).await;
+    planted.push(texted.rsplit('/').next().unwrap().to_owned());
     knock(&caller).await;
-    // The mail has been tried and has failed.
+    // The mails have been tried and have failed, and so has the text.
     eventually(async || {
         let metrics = caller.plain(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
-        metrics.contains("nabz_deliveries_total{channel=\"email\",outcome=\"retry\"} 2").then_some(())
+        let counted = |channel: &str, outcome: &str, count: u8| {
+            metrics.contains(&format!("nabz_deliveries_total{{channel=\"{channel}\",outcome=\"{outcome}\"}} {count}"))
+        };
+        (counted("email", "retry", 2) && counted("sms", "failed", 1)).then_some(())
     })
     .await;
     service.terminate();
@@ -132,7 +168,7 @@ async fn life(home: Home) -> (String, Vec<String>) {
 
 fn assert_silent(log: &str, planted: &[String]) {
     // The log is loud enough to be worth searching, and tells what happened.
-    for expected in ["TRACE", "settled", "answered", "relay unreachable"] {
+    for expected in ["TRACE", "settled", "answered", "relay unreachable", "400 {"] {
         assert!(log.contains(expected), "{expected}");
     }
     for canary in planted {
@@ -158,5 +194,5 @@ async fn the_loudest_log_on_postgresql_holds_no_canary() {
 #[test]
 #[should_panic(expected = "is in the log")]
 fn the_search_finds_what_is_there() {
-    assert_silent("TRACE settled answered relay unreachable\nto Canary.Sara@example.com", &["canary.sara".to_owned()]);
+    assert_silent("TRACE settled answered relay unreachable 400 {\nto Canary.Sara@example.com", &["canary.sara".to_owned()]);
 }

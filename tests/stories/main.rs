@@ -8,6 +8,7 @@ mod common;
 mod decided;
 mod events;
 mod gateway_messages;
+mod gateway_presets;
 mod gateway_trials;
 mod gateways;
 mod given_elsewhere;
