@@ -16,8 +16,13 @@ pub struct Caller {
 
 impl Caller {
     pub fn new(service: &Service) -> Self {
+        Self::at(&service.url)
+    }
+
+    /// The same for a service that runs at an address.
+    pub fn at(url: &str) -> Self {
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        Self { http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(), url: service.url.clone() }
+        Self { http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(), url: url.to_owned() }
     }
 
     /// A request to a path, or to the path of a whole address.

@@ -5,11 +5,17 @@
 mod binary;
 mod bouncing;
 mod canaries;
+mod chance;
 mod client;
 mod commands;
 mod durability;
 mod importing;
+mod judgement;
+mod ledger;
 mod logging;
+mod nothing_lost;
+mod nothing_lost_inside;
 mod refusing;
+mod relay;
 mod starting;
 mod stopping;
