@@ -230,6 +230,7 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -335,5 +336,24 @@ mod tests {
             assert_eq!(cleaned(body.as_bytes(), &hidden), expected, "{body}");
         }
         assert_eq!(cleaned("x".repeat(500).as_bytes(), &hidden).chars().count(), LONGEST_REPLY + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_provider_repeats_no_number_name_or_link_is_kept(
+            before in "\\PC{0,30}",
+            separator in "[ .()-]{0,2}",
+            digits in "[0-9۰-۹]{7,15}",
+            is_json: bool,
+        ) {
+            let number: String = digits.chars().flat_map(|digit| std::iter::once(digit).chain(separator.chars())).collect();
+            let said = format!("{before} Sara +{number} see https://nabz.example/s/abc/5, mail sara@example.com");
+            let body = if is_json { json!({"said": said}).to_string() } else { said };
+            let kept = cleaned(body.as_bytes(), &["Sara".to_owned(), "https://nabz.example/s/abc".to_owned()]);
+            prop_assert!(!kept.contains("Sara") && !kept.contains("nabz.example/s") && !kept.contains("@example"), "{}", kept);
+            let dense: String = kept.chars().filter(|character| !"+-.() ".contains(*character)).collect();
+            let longest = dense.split(|character: char| !character.is_ascii_digit()).map(str::len).max().unwrap_or_default();
+            prop_assert!(longest < DIGITS_OF_A_NUMBER, "{}", kept);
+        }
     }
 }

@@ -111,6 +111,7 @@ fn a_crate_away_from_home_is_refused() {
         [1, 2, 3, 4, 5]
     );
     assert_eq!(naming("src/report/page.rs", "use maud::html;\nuse actix_web::web;"), [2]);
+    assert_eq!(naming("src/gateway/call.rs", "use minijinja::Value;"), [1]);
     assert_eq!(naming("src/network/mod.rs", "use lettre::Message;"), [1]);
     assert_eq!(naming("src/delivery/worker.rs", "extern crate lettre;"), [1]);
     assert_eq!(naming("src/delivery/mail.rs", "use lettre::Message;\nuse maud::html;\nuse reqwest::Url;"), [3]);
