@@ -104,8 +104,8 @@ fn command(place: &Path, url: &str, arguments: &[&str]) -> Command {
 /// An empty database with one survey.
 async fn prepare(place: &Path, url: &str) -> Result<()> {
     ensure!(command(place, url, &["migrate"]).status()?.success(), "the database could not be made");
-    let survey = "INSERT INTO survey (id, slug, name, metric, scale, display, locale, timezone, texts, brand, deliver, policy, week_start, public, created_at, updated_at)
-        VALUES ($1, 'support', 'Support', 'csat', 'agree', 'numbers', 'en', 'Asia/Tehran', '{}', '{\"color\":\"#0b6e4f\"}', '[\"email\"]', '{}', 'monday', '{}', 0, 0)";
+    let survey = "INSERT INTO survey (id, slug, name, metric, scale, display, locale, timezone, texts, brand, deliver, deliver_mode, policy, week_start, public, created_at, updated_at)
+        VALUES ($1, 'support', 'Support', 'csat', 'agree', 'numbers', 'en', 'Asia/Tehran', '{}', '{\"color\":\"#0b6e4f\"}', '[\"email\"]', 'first', '{}', 'monday', '{}', 0, 0)";
     let id = uuid::Uuid::from_u128(1);
     if url.starts_with("sqlite:") {
         let mut connection = sqlx::SqliteConnection::connect(url).await?;

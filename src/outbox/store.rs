@@ -7,7 +7,7 @@ use uuid::fmt::Simple;
 use super::{Claimed, Job, OutboxId, Outcome, Settlement, State};
 use crate::clock::Timestamp;
 use crate::db::changes::Change;
-use crate::db::{Result, Session, Tx, on_engine, to_json};
+use crate::db::{FromRow, Result, Session, Tx, on_engine, to_json};
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -230,18 +230,25 @@ pub async fn next_due(session: &mut impl Session, carrier: &str) -> Result<Optio
     })
 }
 
-/// When the next message of any carrier is due, if any waits.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn next_due_of_all(session: &mut impl Session) -> Result<Option<Timestamp>> {
-    on_engine!(session, |conn| { sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE state = 'waiting'").fetch_one(conn).await })
+/// What waits for one carrier: how many messages, and since when the first of them is due.
+#[derive(Debug, Clone, FromRow)]
+pub struct Queue {
+    /// The carrier.
+    pub carrier: String,
+    /// Messages.
+    pub depth: i64,
+    /// When the first is due.
+    pub due_at: Timestamp,
 }
 
-/// How many messages wait.
+/// What waits for each carrier.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn waiting(session: &mut impl Session) -> Result<i64> {
-    on_engine!(session, |conn| { sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'").fetch_one(conn).await })
+pub async fn queues(session: &mut impl Session) -> Result<Vec<Queue>> {
+    on_engine!(session, |conn| {
+        sqlx::query_as("SELECT carrier, COUNT(*) AS depth, MIN(due_at) AS due_at FROM outbox WHERE state = 'waiting' GROUP BY carrier")
+            .fetch_all(conn)
+            .await
+    })
 }

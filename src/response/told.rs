@@ -26,6 +26,14 @@ pub fn happened(survey: &Survey, answer: &Answer, score_before: Option<u8>) -> i
     std::iter::once(kind).chain(has_become_low.then_some(EventKind::ResponseLow)).map(one)
 }
 
+/// What happened with a new answer that was given elsewhere.
+pub fn given(survey: &Survey, id: ResponseId, raw: u8) -> impl Iterator<Item = Happened> {
+    let is_low = survey.band(survey.scale.counted(raw)) == Band::Low;
+    let (survey, subject) = (survey.id, id.0);
+    let one = move |kind| Happened { kind, survey, subject, version: 1, detail: None };
+    std::iter::once(EventKind::ResponseCreated).chain(is_low.then_some(EventKind::ResponseLow)).map(one)
+}
+
 /// Describes answers to endpoints.
 pub struct Narrator {
     /// The context of every handler.

@@ -21,8 +21,8 @@ pub struct Metrics {
     decisions: Family<Labels, Counter>,
     deliveries: Family<Labels, Counter>,
     bounces: Family<Labels, Counter>,
-    outbox_waiting: Gauge,
-    outbox_oldest_seconds: Gauge,
+    outbox_waiting: Family<Labels, Gauge>,
+    outbox_oldest_seconds: Family<Labels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -36,8 +36,8 @@ impl Default for Metrics {
             decisions: Family::default(),
             deliveries: Family::default(),
             bounces: Family::default(),
-            outbox_waiting: Gauge::default(),
-            outbox_oldest_seconds: Gauge::default(),
+            outbox_waiting: Family::default(),
+            outbox_oldest_seconds: Family::default(),
         };
         metrics.register();
         metrics
@@ -58,8 +58,12 @@ impl Metrics {
             "Reports of messages that came back, by kind; those told to `nabz bounce` are not among them",
             self.bounces.clone(),
         );
-        registry.register("outbox_waiting", "Messages waiting to leave", self.outbox_waiting.clone());
-        registry.register("outbox_oldest_seconds", "How long the oldest due message has been waiting", self.outbox_oldest_seconds.clone());
+        registry.register("outbox_waiting", "Messages waiting to leave, by carrier", self.outbox_waiting.clone());
+        registry.register(
+            "outbox_oldest_seconds",
+            "How long the oldest due message has been waiting, by carrier",
+            self.outbox_oldest_seconds.clone(),
+        );
     }
 
     /// Counts an answered request.
@@ -94,10 +98,17 @@ impl Metrics {
         self.bounces.get_or_create(&vec![("kind", kind.to_owned())]).inc();
     }
 
-    /// Sets how many messages wait and how long the oldest has been due.
-    pub fn outbox(&self, waiting: i64, oldest_seconds: i64) {
-        self.outbox_waiting.set(waiting);
-        self.outbox_oldest_seconds.set(oldest_seconds);
+    /// Sets how many messages wait for each carrier, and for how many seconds the first of them has been due. Endpoints are added up.
+    pub fn outbox<'a>(&self, queues: impl Iterator<Item = (&'a str, i64, i64)>) {
+        // Of a carrier for which nothing waits any more nothing is told.
+        self.outbox_waiting.clear();
+        self.outbox_oldest_seconds.clear();
+        for (carrier, waiting, oldest_seconds) in queues {
+            let labels = vec![("carrier", carrier.split_once("endpoint/").map_or(carrier, |_| "endpoint").to_owned())];
+            self.outbox_waiting.get_or_create(&labels).inc_by(waiting);
+            let oldest = self.outbox_oldest_seconds.get_or_create(&labels);
+            oldest.set(oldest.get().max(oldest_seconds));
+        }
     }
 
     /// The text a Prometheus reads (`OpenMetrics` 1.0).

@@ -38,10 +38,8 @@ pub(crate) async fn readyz(context: Data<Context>) -> Result<HttpResponse, Probl
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, description = "`OpenMetrics` text", content_type = "application/openmetrics-text")))]
 pub(crate) async fn metrics(context: Data<Context>) -> Result<HttpResponse, Problem> {
     let mut read = context.db.read().await?;
-    let waiting = outbox::store::waiting(&mut read).await?;
-    let due = outbox::store::next_due_of_all(&mut read).await?;
-    let oldest = due.map_or(0, |due| context.clock.now().since(due).max(0) / 1000);
-    context.metrics.outbox(waiting, oldest);
+    let (queues, now) = (outbox::store::queues(&mut read).await?, context.clock.now());
+    context.metrics.outbox(queues.iter().map(|queue| (queue.carrier.as_str(), queue.depth, now.since(queue.due_at).max(0) / 1000)));
     Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(context.metrics.text()))
 }
 

@@ -167,7 +167,12 @@ on_both_engines! {
         assert_eq!((state.as_str(), bounced.len()), ("sent", 3));
         assert!(bounced.iter().any(|detail| detail.starts_with("policy 5.7.26: ")) && bounced.iter().any(|detail| detail.starts_with("delayed 4.4.1: ")), "{bounced:?}");
         assert_eq!(app.scalar("SELECT COUNT(*) FROM suppression").await, 0);
-        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'").await, 1, "its reminder still leaves");
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting' AND kind = 'reminder'").await, 1, "its reminder still leaves");
+        let told = app.scalar("SELECT COUNT(*) FROM notice").await;
+        assert!((1..=2).contains(&told), "the operator is told once a day of each domain: {told}");
+        hand_in(&app, &report(&app, sample!("policy-5.7.1"), &sent, "-again")).await;
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM notice").await, told);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'notice'").await, told);
         assert_eq!(app.close_ticket("support", "2", "sara@example.com").await["outcome"], "invited");
     }
 

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use nabz::clock::DAY_MS;
+use nabz::delivery::bounce::effect::{Believed, take};
+use nabz::delivery::bounce::status::Status;
+use nabz::delivery::bounce::store::find_of;
+use nabz::delivery::bounce::{Kind, Said};
 use nabz::intake::verify::{StandardHeaders, standard};
+use nabz::invitation::InvitationId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -321,6 +326,38 @@ on_both_engines! {
         assert_eq!(peer.asked().len(), 1);
         let (_, listed) = app.get("/api/v1/deliveries?channel=webhook").await;
         assert_eq!(listed["items"][0]["state"], "cancelled");
+    }
+
+    async fn an_answer_that_was_given_elsewhere_is_told_once(app: TestApp = OPENED) {
+        let peer = receiver(|_| 200).await;
+        add(&app, &peer.url, &["response.created", "response.low"]).await;
+        app.survey("support", json!({})).await;
+        let given = json!({"survey": "support", "ticket": {"id": "7"}, "customer": {"ref": "c-9"}, "score": 2, "comment": "by phone", "answered_at": app.clock.now()});
+        assert_eq!(app.post("/api/v1/responses", &given).await.0, StatusCode::CREATED);
+        assert_eq!(app.post("/api/v1/responses", &given).await.0, StatusCode::OK);
+        app.app.deliver_due().await.unwrap();
+        let mut kinds: Vec<String> = words(&peer).into_iter().map(|(kind, _)| kind).collect();
+        kinds.sort();
+        assert_eq!(kinds, ["response.created", "response.low"]);
+        assert_eq!((&told(&peer)[0]["data"]["comment"], &told(&peer)[0]["data"]["via"]), (&json!("by phone"), &json!("api")));
+    }
+
+    async fn mail_that_came_back_is_told_with_the_reason_and_the_customer(app: TestApp = OPENED) {
+        let peer = receiver(|_| 200).await;
+        add(&app, &peer.url, &["invitation.bounced"]).await;
+        app.survey("support", json!({})).await;
+        let decided = app.close_ticket("support", "1", "sara@example.com").await;
+        app.app.deliver_due().await.unwrap();
+        let id = decided["invitation"]["id"].as_str().unwrap();
+        let said = Said { kind: Kind::Hard, status: Status::parse("5.1.1"), reply: "no such user".to_owned(), domain: None };
+        let about = find_of(&mut app.app.context.db.read().await.unwrap(), InvitationId(id.parse().unwrap())).await.unwrap().unwrap();
+        let report = Believed { about, said, message: "m1".to_owned() };
+        take(&app.app.context, std::slice::from_ref(&report)).await.unwrap();
+        take(&app.app.context, &[report]).await.unwrap();
+        app.app.deliver_due().await.unwrap();
+        assert_eq!(words(&peer), [("invitation.bounced".to_owned(), 1)]);
+        let data = &told(&peer)[0]["data"];
+        assert_eq!((&data["invitation"]["id"], &data["customer"]["email"], &data["reason"]), (&json!(id), &json!("sara@example.com"), &json!("hard 5.1.1: no such user")));
     }
 
     async fn each_day_of_a_survey_is_told_once_when_it_is_over_there(app: TestApp = OPENED) {

@@ -7,10 +7,13 @@ use crate::clock::Timestamp;
 use crate::db::{self, Tx, text_enum};
 use crate::invitation::suppression::{self, Cause, Suppression};
 use crate::invitation::timeline::{self, Event};
-use crate::invitation::{InvitationId, State};
+use crate::invitation::{self, InvitationId, State};
 use crate::net::smtp::kept;
+use crate::notice::{self, Notice};
 use crate::outbox;
 use crate::web::Context;
+use crate::webhook::tell::{Teller, tell};
+use crate::webhook::{self, EventKind, Happened};
 
 /// An address is given up after so many different messages came back softly, with no answer in between.
 const SOFT_AT_MOST: i64 = 3;
@@ -76,8 +79,8 @@ pub async fn take(context: &Context, reports: &[Believed]) -> db::Result<Vec<Tol
         }
         tx.commit().await?;
     }
-    for (report, told) in reports.iter().zip(&told) {
-        log(context, report, told);
+    for told in &told {
+        log(context, told);
     }
     Ok(told)
 }
@@ -116,6 +119,10 @@ pub async fn bounced(tx: &mut Tx, context: &Context, report: &Believed) -> db::R
     }
     if let Some(cause) = cause {
         hold_back(tx, context, about, cause).await?;
+        tell_webhooks(tx, context, report).await?;
+    }
+    if said.kind == Kind::Policy {
+        notice::post(tx, context, &alarm(said, now)).await?;
     }
     Ok(told(match (cause, said.kind) {
         (Some(_), _) => Outcome::Suppressed,
@@ -145,6 +152,23 @@ async fn suppress(tx: &mut Tx, about: &About, reason: Cause, now: Timestamp) -> 
     Ok(())
 }
 
+/// Tells other systems that an invitation's customer gets no more messages, and why.
+async fn tell_webhooks(tx: &mut Tx, context: &Context, report: &Believed) -> db::Result<()> {
+    let Some(id) = report.about.invitation else { return Ok(()) };
+    let Some(invitation) = invitation::store::find(tx, id).await? else { return Ok(()) };
+    let endpoints = webhook::store::list_live(tx).await?;
+    let teller = Teller { endpoints: &endpoints, random: &context.random, now: context.clock.now() };
+    let happened = Happened {
+        kind: EventKind::InvitationBounced,
+        survey: invitation.survey_id,
+        subject: id.0,
+        version: 0,
+        detail: Some(detail(&report.said)),
+    };
+    tell(tx, teller, &[happened]).await?;
+    Ok(())
+}
+
 /// Cancels what waits for the customer. What no message has left for is taken back; who has a link keeps it.
 async fn hold_back(tx: &mut Tx, context: &Context, about: &About, cause: Cause) -> db::Result<()> {
     let Some(customer) = about.customer else { return Ok(()) };
@@ -165,20 +189,26 @@ fn detail(said: &Said) -> String {
     if reply.is_empty() { format!("{}{status}", said.kind) } else { format!("{}{status}: {reply}", said.kind) }
 }
 
-fn log(context: &Context, report: &Believed, told: &Told) {
+fn log(context: &Context, told: &Told) {
     let Told { outcome, kind, status, invitation } = told;
     let (status, invitation) = (status.map(|status| status.to_string()), invitation.map(|id| id.to_string()));
     context.metrics.bounce(if *outcome == Outcome::Duplicate { outcome.as_str() } else { kind.as_str() });
     tracing::info!(%outcome, %kind, status, invitation, "a message came back");
-    if *outcome == Outcome::Alarmed {
-        alarm(&report.said);
-    }
 }
 
-/// A server refuses our mail as such: no address is to blame, and every further message goes the same way until somebody looks into it.
-fn alarm(said: &Said) {
-    let domain = said.domain.as_deref().unwrap_or("unknown");
-    tracing::error!(domain, reply = detail(said), "mail of ours is refused by policy: check SPF, DKIM, DMARC and the relay's reputation");
+/// A server refuses our mail as such: no address is to blame, and every further message goes the same way until somebody looks into it. The
+/// operator is told once a day of each domain.
+fn alarm(said: &Said, now: Timestamp) -> Notice {
+    let domain = said.domain.as_deref().unwrap_or("an unknown domain");
+    Notice {
+        key: format!("policy refusal {domain} {}", now.day_in(chrono_tz::UTC)),
+        title: format!("Mail to {domain} is refused by policy"),
+        text: format!(
+            "A mail server of {domain} refuses our mail as such:\n\n{}\n\nNobody was suppressed, because no address is to blame. Every further \
+             message to this domain goes the same way: check SPF, DKIM, DMARC and the reputation of the relay.\n",
+            detail(said)
+        ),
+    }
 }
 
 /// Erases reports that are over their time.

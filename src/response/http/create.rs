@@ -18,12 +18,14 @@ use crate::invitation::store::{self as requests, Request};
 use crate::response::human::Evidence;
 use crate::response::import::row::LONGEST_COMMENT;
 use crate::response::import::{Answer, take};
-use crate::response::{ResponseId, Via, list};
+use crate::response::{ResponseId, Via, list, told};
 use crate::survey::{self, Survey};
 use crate::web::auth::Writer;
 use crate::web::body::Body;
 use crate::web::problem::{FieldError, ProblemBody};
 use crate::web::{Context, Problem};
+use crate::webhook;
+use crate::webhook::tell::{Teller, tell};
 
 /// An answer that was given elsewhere, and what it is about.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -151,6 +153,11 @@ async fn store(context: &Context, answer: &Answer, keyed: Option<&(String, Vec<u
         if requests::insert_requests(&mut tx, &[request], context.clock.now()).await? == 0 {
             return Err(Problem::unavailable());
         }
+    }
+    if status == StatusCode::CREATED {
+        let endpoints = webhook::store::list_live(&mut tx).await?;
+        let teller = Teller { endpoints: &endpoints, random: &context.random, now: context.clock.now() };
+        tell(&mut tx, teller, &told::given(&answer.survey, id, answer.raw).collect::<Vec<_>>()).await?;
     }
     tx.commit().await?;
     Ok((status, id))

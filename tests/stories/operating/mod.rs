@@ -137,8 +137,8 @@ on_both_engines! {
             "nabz_http_requests_total{route=\"/healthz\",method=\"OTHER\",status=\"405\"} 2",
             "nabz_votes_total{outcome=\"first\"} 1",
             "nabz_decisions_total{outcome=\"invited\",reason=\"\"} 1",
-            "nabz_outbox_waiting 1",
-            "nabz_outbox_oldest_seconds 7",
+            "nabz_outbox_waiting{carrier=\"mail\"} 1",
+            "nabz_outbox_oldest_seconds{carrier=\"mail\"} 7",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }
