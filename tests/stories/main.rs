@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
 
+mod announcements;
 mod asking_again;
 mod bounces;
 mod common;

@@ -16,9 +16,9 @@ use crate::common::{TestApp, answer};
 use crate::on_both_engines;
 use crate::peer::{Asked, Peer, bytes};
 
-const OPENED: &[(&str, &str)] = &[("NABZ__WEBHOOKS__ALLOW_PRIVATE", "[\"127.0.0.0/8\"]")];
+pub const OPENED: &[(&str, &str)] = &[("NABZ__WEBHOOKS__ALLOW_PRIVATE", "[\"127.0.0.0/8\"]")];
 /// Two retries, and a time limit that a silent endpoint is soon over.
-const SHORT: &[(&str, &str)] = &[
+pub const SHORT: &[(&str, &str)] = &[
     ("NABZ__WEBHOOKS__ALLOW_PRIVATE", "[\"127.0.0.0/8\"]"),
     ("NABZ__WEBHOOKS__RETRY_SCHEDULE_MS", "[5000, 300000]"),
     ("NABZ__WEBHOOKS__TIMEOUT_MS", "300"),
@@ -26,22 +26,22 @@ const SHORT: &[(&str, &str)] = &[
 ];
 
 /// A server that answers each request with the status that `status` gives, told how many came before.
-async fn receiver(status: impl Fn(usize) -> u16 + Send + Sync + 'static) -> Peer {
+pub async fn receiver(status: impl Fn(usize) -> u16 + Send + Sync + 'static) -> Peer {
     Peer::start(move |_, before| bytes(status(before), "", "")).await
 }
 
-async fn add(app: &TestApp, url: &str, events: &[&str]) -> Value {
+pub async fn add(app: &TestApp, url: &str, events: &[&str]) -> Value {
     let (status, webhook) = app.post("/api/v1/webhooks", &json!({"url": format!("{url}/told"), "events": events})).await;
     assert_eq!(status, StatusCode::CREATED, "{webhook}");
     webhook
 }
 
-fn told(peer: &Peer) -> Vec<Value> {
+pub fn told(peer: &Peer) -> Vec<Value> {
     peer.asked().iter().map(|asked| serde_json::from_str(&asked.body).unwrap()).collect()
 }
 
 /// Type and number of everything that a server was told.
-fn words(peer: &Peer) -> Vec<(String, i64)> {
+pub fn words(peer: &Peer) -> Vec<(String, i64)> {
     told(peer).iter().map(|body| (body["type"].as_str().unwrap().to_owned(), body["number"].as_i64().unwrap())).collect()
 }
 
@@ -54,13 +54,13 @@ fn is_signed(asked: &Asked, secret: &Value, app: &TestApp) -> bool {
     standard(secret.as_str().unwrap(), headers, asked.body.as_bytes(), app.clock.now()).is_ok()
 }
 
-async fn deliveries(app: &TestApp, webhook: &Value) -> Vec<Value> {
+pub async fn deliveries(app: &TestApp, webhook: &Value) -> Vec<Value> {
     let (_, list) = app.get(&format!("/api/v1/webhooks/{}/deliveries", webhook["id"].as_str().unwrap())).await;
     list["items"].as_array().unwrap_or_else(|| panic!("{list}")).clone()
 }
 
 /// Carries everything that becomes due within a day.
-async fn let_a_day_pass(app: &TestApp) {
+pub async fn let_a_day_pass(app: &TestApp) {
     for _ in 0..48 {
         app.app.deliver_due().await.unwrap();
         app.clock.advance(DAY_MS / 48);
@@ -269,63 +269,6 @@ on_both_engines! {
         app.clock.advance(1);
         assert_eq!(signed("3").await, (true, false));
         assert_eq!(app.get(&path(&webhook, "")).await.1.get("secret"), None, "a secret is told once");
-    }
-
-    async fn a_survey_that_delivers_by_webhook_hands_its_links_to_the_callers_system(app: TestApp = SHORT) {
-        let peer = receiver(|before| if before == 0 { 503 } else { 200 }).await;
-        let webhook = add(&app, &peer.url, &["invitation.created"]).await;
-        app.survey("support", json!({"deliver": ["webhook"], "locale": "fa", "company": "Acme"})).await;
-        let body = json!({"survey": "support", "ticket": {"id": "7", "subject": "printer", "closed_at": app.clock.now()}, "customer": {"ref": "c-9", "name": "Sara"}, "agent": {"name": "Jonas"}});
-        let (_, decided) = app.post("/api/v1/interactions", &body).await;
-        assert_eq!((&decided["outcome"], &decided["invitation"]["state"]), (&json!("invited"), &json!("scheduled")));
-        app.app.deliver_due().await.unwrap();
-        let id = decided["id"].as_str().unwrap();
-        assert_eq!(app.get(&format!("/api/v1/interactions/{id}")).await.1["invitation"]["state"], "scheduled", "nobody has taken it yet");
-        app.clock.advance(6000);
-        app.app.deliver_due().await.unwrap();
-        assert_eq!(app.get(&format!("/api/v1/interactions/{id}")).await.1["invitation"]["state"], "sent");
-        let data = &told(&peer)[1]["data"];
-        let link = data["invitation"]["link"].as_str().unwrap();
-        assert_eq!(decided["invitation"]["link"], link);
-        assert_eq!(data["invitation"]["score_links"]["5"], format!("{link}/5"));
-        assert_eq!((&data["survey"]["slug"], &data["survey"]["metric"], &data["locale"]), (&json!("support"), &json!("csat"), &json!("fa")));
-        assert!(data["survey"]["question"].as_str().unwrap().contains("رضایت") || data["survey"]["question"].as_str().unwrap().contains("راضی"));
-        assert_eq!((&data["customer"]["ref"], &data["customer"]["name"], &data["ticket"]["subject"], &data["agent"]["name"]), (&json!("c-9"), &json!("Sara"), &json!("printer"), &json!("Jonas")));
-        app.vote(link, 5, "").await;
-        let (_, report) = app.get("/api/v1/reports/breakdown?survey=support").await;
-        assert_eq!((&report["total"]["delivered"], &report["total"]["answered"]), (&json!(1), &json!(1)));
-        assert_eq!(deliveries(&app, &webhook).await.len(), 1);
-    }
-
-    async fn an_invitation_that_no_endpoint_takes_has_failed_and_says_why(app: TestApp = SHORT) {
-        app.survey("support", json!({"deliver": ["webhook"]})).await;
-        let lonely = app.close_ticket("support", "1", "sara@example.com").await;
-        app.app.deliver_due().await.unwrap();
-        let shown = async |decided: &Value| app.get(&format!("/api/v1/interactions/{}", decided["id"].as_str().unwrap())).await.1;
-        let now = shown(&lonely).await;
-        assert_eq!(now["invitation"]["state"], "failed");
-        assert!(now["timeline"].to_string().contains("no enabled webhook is told of invitation.created"), "{now}");
-        let peer = receiver(|_| 500).await;
-        add(&app, &peer.url, &["invitation.created"]).await;
-        let refused = app.close_ticket("support", "2", "nima@example.com").await;
-        let_a_day_pass(&app).await;
-        let now = shown(&refused).await;
-        assert_eq!(now["invitation"]["state"], "failed");
-        assert!(now["timeline"].to_string().contains("answered 500"));
-    }
-
-    async fn an_invitation_that_was_taken_back_is_not_handed_over(app: TestApp = SHORT) {
-        let peer = receiver(|_| 500).await;
-        add(&app, &peer.url, &["invitation.created"]).await;
-        app.survey("support", json!({"deliver": ["webhook"]})).await;
-        let decided = app.close_ticket("support", "1", "sara@example.com").await;
-        app.app.deliver_due().await.unwrap();
-        let id = decided["invitation"]["id"].as_str().unwrap();
-        assert_eq!(app.post(&format!("/api/v1/invitations/{id}/withdraw"), &json!({})).await.0, StatusCode::OK);
-        let_a_day_pass(&app).await;
-        assert_eq!(peer.asked().len(), 1);
-        let (_, listed) = app.get("/api/v1/deliveries?channel=webhook").await;
-        assert_eq!(listed["items"][0]["state"], "cancelled");
     }
 
     async fn an_answer_that_was_given_elsewhere_is_told_once(app: TestApp = OPENED) {
