@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, Route, guard};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::delivery::http::{bounces, list as deliveries, trial};
+use crate::delivery::http::{bounces, list as deliveries, mailbox, trial};
 use crate::gateway::http as gateways;
 use crate::happiness::http as happiness;
 use crate::intake::http as sources;
@@ -45,6 +45,10 @@ fn customers(config: &mut ServiceConfig) {
         .service(at("/u/{token}", vec![get(unsubscribe::ask), post(unsubscribe::act)]))
         .service(at("/", vec![get(start::http::start)]))
         .service(at("/docs", vec![get(docs::http::docs)]))
+        .service(at("/dev/mailbox", vec![get(mailbox::list)]))
+        .service(at("/dev/mailbox/{name}", vec![get(mailbox::show)]))
+        .service(at("/dev/mailbox/{name}/html", vec![get(mailbox::html)]))
+        .service(at("/dev/mailbox/{name}/raw", vec![get(mailbox::raw)]))
         .service(at("/happiness", vec![get(happiness::list)]))
         .service(at("/happiness/{slug}.json", vec![get(happiness::data)]))
         .service(at("/happiness/{slug}", vec![get(happiness::report)]));
@@ -110,7 +114,7 @@ fn programs(config: &mut ServiceConfig) {
         webhooks::index, webhooks::create, webhooks::show, webhooks::change, webhooks::delete, webhooks::rotate, webhooks::test,
         deliveries::index, told::deliveries, told::redeliver, told::redeliver_all,
         happiness::list, happiness::report, happiness::data,
-        start::http::start, docs::http::docs,
+        start::http::start, docs::http::docs, mailbox::list, mailbox::show, mailbox::html, mailbox::raw,
         operations::healthz, operations::readyz, operations::metrics, operations::openapi,
     )
 )]

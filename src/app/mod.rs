@@ -234,10 +234,7 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         "" => format!("http://{address}"),
         url => url.to_owned(),
     };
-    let mail_goes_to = match config.mail.transport {
-        MailTransport::Folder => config.mail_dir().display().to_string(),
-        MailTransport::Smtp => "a mail server".to_owned(),
-    };
+    let mail_folder = (config.mail.transport == MailTransport::Folder).then(|| config.mail_dir());
     let limits = PerMinute {
         votes_per_client: config.limits.votes_per_client_per_minute,
         votes_per_link: config.limits.votes_per_link_per_minute,
@@ -259,7 +256,8 @@ fn context(config: &Config, parts: &Parts, (db, keyring, address): (Db, Keyring,
         root_key: Some(config.auth.root_key.clone()).filter(|key| !key.expose_secret().is_empty()),
         own_domains: config.asking.own_domains.iter().filter_map(|domain| domain::normal(domain)).collect(),
         program: std::env::args_os().next().and_then(|word| word.into_string().ok()).unwrap_or_else(|| "nabz".to_owned()),
-        mail_goes_to,
+        mail_goes_to: mail_folder.as_ref().map_or_else(|| "a mail server".to_owned(), |folder| folder.display().to_string()),
+        mail_folder,
         request_timeout: Duration::from_millis(config.server.request_timeout_ms),
     })
 }

@@ -12,6 +12,7 @@ pub mod http;
 pub mod list;
 pub mod mail;
 mod mail_page;
+pub mod mailbox;
 pub mod pace;
 pub mod store;
 pub mod transport;

@@ -166,7 +166,7 @@ texts! {
     start_title();
     start_text();
     start_running();
-    start_version(); start_engine(); start_address(); start_mail();
+    start_version(); start_engine(); start_address(); start_mail(); start_mailbox();
     start_steps();
     start_key(); start_key_text();
     start_survey(); start_survey_text();

@@ -18,6 +18,7 @@ pub mod start;
 pub mod still;
 pub mod store;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -66,6 +67,8 @@ pub struct Context {
     pub program: String,
     /// What the start page tells of outgoing mail.
     pub mail_goes_to: String,
+    /// The folder that mail goes to; `None` where it goes to a server.
+    pub mail_folder: Option<PathBuf>,
     /// How long a request may take to arrive and be answered.
     pub request_timeout: Duration,
 }

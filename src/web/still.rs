@@ -31,6 +31,13 @@ impl Still {
         }
     }
 
+    /// The same page, which may show parts of this site in frames.
+    #[must_use]
+    pub fn framing(mut self) -> Self {
+        self.policy = self.policy.map(|policy| format!("{policy}; frame-src 'self'"));
+        self
+    }
+
     /// JSON that any other site may read.
     #[must_use]
     pub fn data(text: String) -> Self {

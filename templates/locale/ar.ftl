@@ -198,6 +198,7 @@ start_survey_text = الرضا على مقياس من خمس درجات، مع �
 start_interaction = إرسال تعامل
 start_interaction_text = تذكرة مغلقة. يحمل الرد رابط العميل؛ افتحه وصوّت.
 start_more = تابع من هنا
+start_mailbox = عرض الرسائل
 start_docs = دليل API
 start_happiness = تقارير الرضا العامة
 start_openapi = وصف API للبرامج (OpenAPI)

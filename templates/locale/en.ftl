@@ -181,6 +181,7 @@ start_survey_text = Satisfaction on a scale of five, with a public report.
 start_interaction = Send an interaction
 start_interaction_text = A closed ticket. The answer carries the customer's link; open it and vote.
 start_more = Go on from here
+start_mailbox = Look at the mails
 start_docs = The API, readable
 start_happiness = Public happiness reports
 start_openapi = The API for programs (OpenAPI)

@@ -175,6 +175,7 @@ start_survey_text = رضایت با پنج امتیاز، همراه با گزا
 start_interaction = فرستادن یک تعامل
 start_interaction_text = یک درخواست بسته‌شده. پاسخ، پیوند مشتری را در خود دارد؛ بازش کنید و رأی دهید.
 start_more = از این‌جا به بعد
+start_mailbox = دیدن ایمیل‌ها
 start_docs = راهنمای API
 start_happiness = گزارش‌های عمومی رضایت
 start_openapi = توصیف API برای برنامه‌ها (OpenAPI)

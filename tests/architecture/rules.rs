@@ -111,7 +111,11 @@ const HOMES: [Home; 8] = [
         },
     },
     Home { krate: "lettre", place: "delivery/mail.rs and net/", admits: |path| belongs(path, "delivery/mail") || belongs(path, "net") },
-    Home { krate: "mail_parser", place: "delivery/bounce/", admits: |path| path.starts_with("src/delivery/bounce/") },
+    Home {
+        krate: "mail_parser",
+        place: "delivery/bounce/ and delivery/mailbox/",
+        admits: |path| belongs(path, "delivery/bounce") || belongs(path, "delivery/mailbox"),
+    },
     Home { krate: "minijinja", place: "gateway/template.rs", admits: |path| path == "src/gateway/template.rs" },
     Home { krate: "reqwest", place: "net/", admits: |path| belongs(path, "net") },
     Home {

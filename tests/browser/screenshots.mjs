@@ -76,6 +76,12 @@ const pages = async (server, locale) => {
     "mail-faces": await mail("csat", { display: "faces", brand: { color: "#1d4ed8", logo_url: null } }),
     "mail-stars": await mail("csat", { display: "stars", company: null, brand: { color: "#f5c518", logo_url: null } }),
     "mail-nps": await mail("nps"),
+    mailbox: go(`${server.url}/dev/mailbox`),
+    "mailbox-mail": async (page) => {
+      await page.goto(`${server.url}/dev/mailbox`);
+      await page.locator(".mails a").first().click();
+      await page.frameLocator("iframe").locator("a").first().waitFor();
+    },
     start: go(`${server.url}/`),
     docs: go(`${server.url}/docs`),
   };

@@ -24,6 +24,7 @@ mod life_of_a_survey;
 mod lookup_samples;
 mod lookups;
 mod mail_command;
+mod mailbox;
 mod operating;
 mod outbox_lanes;
 mod peer;

@@ -2,4 +2,5 @@
 
 pub mod bounces;
 pub mod list;
+pub mod mailbox;
 pub mod trial;

@@ -17,6 +17,7 @@ pub(crate) async fn start(context: Data<Context>, request: HttpRequest) -> HttpR
         public_url: &context.public_url,
         program: &context.program,
         mail_goes_to: &context.mail_goes_to,
+        has_mailbox: context.mail_folder.is_some(),
     };
     let locale = locale::of_reader(&request, Locale::En);
     page::start(&view, messages(locale)).answer(&request, "no-cache")

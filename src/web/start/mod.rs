@@ -16,4 +16,6 @@ pub struct View<'a> {
     pub program: &'a str,
     /// Where outgoing mail ends up.
     pub mail_goes_to: &'a str,
+    /// Whether that mail can be looked at here.
+    pub has_mailbox: bool,
 }

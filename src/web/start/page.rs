@@ -33,6 +33,7 @@ fn content(view: &View<'_>, messages: &'static Messages) -> Markup {
             nav aria-label=(messages.start_more()) {
                 h2 { (messages.start_more()) }
                 ul role="list" {
+                    @if view.has_mailbox { li { a.action href="/dev/mailbox" { (messages.start_mailbox()) } } }
                     @for (address, text) in [
                         ("/docs", messages.start_docs()),
                         ("/happiness", messages.start_happiness()),
@@ -103,6 +104,7 @@ mod tests {
         public_url: "https://ask.example.com",
         program: "target/release/nabz",
         mail_goes_to: "data/mail",
+        has_mailbox: true,
     };
 
     #[test]
@@ -121,6 +123,8 @@ mod tests {
                 assert!(page.contains(expected), "{locale}: {expected}");
             }
             assert!(!page.contains("<script") && !page.contains("style="));
+            let by_server = content(&View { has_mailbox: false, ..VIEW }, messages(*locale)).into_string();
+            assert!(page.contains("href=\"/dev/mailbox\"") && !by_server.contains("/dev/mailbox"), "{locale}");
         }
     }
 }
