@@ -262,7 +262,6 @@ async fn test_mail(config: &Config, address: &str) -> anyhow::Result<ExitCode> {
 async fn take_back(config: Option<&std::path::Path>) -> ExitCode {
     let ended = async {
         let config = Config::load(config)?;
-        process::log_to_stderr(&config)?;
         bounces::take_stdin(&config, &Parts::default()).await
     };
     match ended.await {

@@ -12,7 +12,7 @@ fn told(home: &Home, message: &str) -> (Option<i32>, String) {
 
 #[tokio::test]
 async fn a_report_on_stdin_is_taken_in_and_the_exit_code_says_how_it_went() {
-    let home = Home::usual().with("NABZ__LOG__FILTER", "warn");
+    let home = Home::usual();
     let service = home.serve();
     let caller = Caller::new(&service);
     caller.survey("support", &[]).await;

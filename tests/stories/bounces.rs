@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::common::{TestApp, answer};
 use crate::on_both_engines;
 
+const BOUNCING: &[(&str, &str)] = &[("NABZ__MAIL__BOUNCE_DOMAIN", "bounce.acme.example")];
+
 /// Everything that a report can change.
 const CHANGES: &str = "SELECT (SELECT COUNT(*) FROM bounce) + (SELECT COUNT(*) FROM suppression) + (SELECT COUNT(*) FROM invitation_event)";
 
@@ -186,6 +188,42 @@ on_both_engines! {
         let (state, bounced) = course(&app, &sent).await;
         assert_eq!((state.as_str(), bounced), ("sent", vec!["complaint: feedback report: abuse".to_owned()]));
         assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'").await, 0);
+    }
+
+    async fn a_report_to_the_address_that_a_mail_left_with_is_believed(app: TestApp = BOUNCING) {
+        app.survey("support", json!({})).await;
+        let sent = send(&app, "1", "sara@example.com").await;
+        let sender = app.mails.lock().unwrap()[0].return_path.clone().unwrap();
+        assert!(sender.ends_with("@bounce.acme.example"), "{sender}");
+        let folded = sender.to_ascii_uppercase();
+        let message = sample!("postfix-5.1.1").replace("bounce+TOKEN@bounce.acme.example", &folded).replace("INVITATION", &sent.invitation);
+        assert_eq!(hand_in(&app, &message).await.1["outcome"], "suppressed");
+    }
+
+    async fn whoever_got_a_mail_cannot_make_it_into_many(app: TestApp) {
+        app.survey("support", json!({})).await;
+        let sent = send(&app, "1", "sara@example.com").await;
+        let other = send(&app, "2", "omid@example.com").await;
+        for (number, id) in ["x", "0197b0c0-0000-7000-8000-000000000000", &format!("{}-x", sent.invitation), &other.invitation].into_iter().enumerate() {
+            let forged = Sent { invitation: sent.invitation.clone(), interaction: String::new(), link: String::new() };
+            let message = report(&app, sample!("amazon-5.2.2"), &forged, "").replace(&format!("<{}@", sent.invitation), &format!("<{id}@"));
+            let outcome = if number == 0 { "counted" } else { "duplicate" };
+            assert_eq!(hand_in(&app, &message).await.1["outcome"], outcome, "{id}");
+        }
+    }
+
+    async fn a_message_that_was_sent_once_more_is_another_one(app: TestApp) {
+        app.survey("support", json!({})).await;
+        let sent = send(&app, "1", "sara@example.com").await;
+        assert_eq!(answer(app.api(Method::POST, &format!("/api/v1/invitations/{}/resend", sent.invitation))).await.0, StatusCode::OK);
+        app.app.deliver_due().await.unwrap();
+        let resent = app.mails.lock().unwrap()[1].message_id().unwrap();
+        let first = report(&app, sample!("amazon-5.2.2"), &sent, "");
+        let second = first.replace(&format!("<{}@acme.example>", sent.invitation), &resent);
+        assert_ne!(first, second);
+        for (message, outcome) in [(&first, "counted"), (&second, "counted"), (&second, "duplicate")] {
+            assert_eq!(hand_in(&app, message).await.1["outcome"], outcome);
+        }
     }
 
     async fn what_nothing_proves_changes_nothing(app: TestApp) {

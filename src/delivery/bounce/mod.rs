@@ -23,6 +23,9 @@ use crate::invitation::suppression::identity_of;
 use crate::link::Links;
 use crate::web::Context;
 
+/// What follows the invitation's id in the Message-ID of a reminder.
+const REMINDER: &str = "-reminder";
+
 text_enum! {
     /// What a report says of an address, the mildest first.
     pub enum Kind {
@@ -99,8 +102,18 @@ impl Returns {
         let Some(id) = self.marked(&report) else {
             return Ok(Handled::Refused(Refused::Untrusted));
         };
-        let Report { said, message_id, .. } = *report;
-        let about = store::find_of(&mut self.context.db.read().await?, id).await?.unwrap_or_default();
+        let Report { mut said, message_id, .. } = *report;
+        let mut read = self.context.db.read().await?;
+        let about = store::find_of(&mut read, id).await?.unwrap_or_default();
+        // Whoever got a mail can write reports about it: they choose neither how many messages it was nor whose server refused it.
+        let message_id = match message_id.as_deref().and_then(mail_id) {
+            Some(named) if named == id.0 || store::find_subject(&mut read, named).await? == Some(id) => message_id,
+            _ => None,
+        };
+        if said.kind == Kind::Policy {
+            said.domain = store::find_domain(&mut read, id).await?;
+        }
+        drop(read);
         let believed = Believed { about, said, message: message_key(id, message_id.as_deref()) };
         let told = take(&self.context, &[believed]).await?.pop();
         Ok(told.map_or(Handled::Ignored("it is about nobody"), Handled::Taken))
@@ -167,7 +180,7 @@ fn message_key(id: InvitationId, message_id: Option<&str>) -> String {
 fn mail_id(message_id: &str) -> Option<Uuid> {
     let (local, domain) = message_id.trim_matches(['<', '>']).split_once('@')?;
     let (id, occasion) = local.split_at_checked(uuid::fmt::Hyphenated::LENGTH)?;
-    let is_ours = !domain.is_empty() && (occasion.is_empty() || occasion.starts_with('-'));
+    let is_ours = !domain.is_empty() && ["", REMINDER].contains(&occasion);
     Uuid::parse_str(id).ok().filter(|_| is_ours)
 }
 
@@ -181,9 +194,15 @@ mod tests {
         for ours in [format!("<{id}@acme.example>"), format!("{id}@acme.example"), format!("<{id}-reminder@acme.example>")] {
             assert_eq!(mail_id(&ours).map(|id| id.to_string()).as_deref(), Some(id), "{ours}");
         }
-        for other in
-            ["", "<14c5d75ce93.dfd.64b469@ismtpd-555>", "<é@x>", &format!("<{id}>"), &format!("<{id}x@acme.example>"), &format!("<{id}@>")]
-        {
+        for other in [
+            "",
+            "<14c5d75ce93.dfd.64b469@ismtpd-555>",
+            "<é@x>",
+            &format!("<{id}>"),
+            &format!("<{id}x@acme.example>"),
+            &format!("<{id}-x@acme.example>"),
+            &format!("<{id}@>"),
+        ] {
             assert_eq!(mail_id(other), None, "{other}");
         }
     }

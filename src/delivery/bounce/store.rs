@@ -32,6 +32,23 @@ pub async fn find_of(session: &mut impl Session, id: InvitationId) -> Result<Opt
     })
 }
 
+/// The domain that an invitation went to, in lower case.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn find_domain(session: &mut impl Session, id: InvitationId) -> Result<Option<String>> {
+    let email: Option<String> = on_engine!(session, |conn| {
+        sqlx::query_scalar(
+            "SELECT customer.email FROM invitation JOIN customer ON customer.id = invitation.customer_id
+             WHERE invitation.id = $1 AND customer.email IS NOT NULL",
+        )
+        .bind(id)
+        .fetch_optional(conn)
+        .await?
+    });
+    Ok(email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase()))
+}
+
 /// The invitation that a message of the outbox is about.
 ///
 /// # Errors
