@@ -135,6 +135,7 @@ CREATE TABLE invitation (
     state TEXT NOT NULL,
     locale TEXT,
     timezone TEXT,
+    channel TEXT,
     expires_at INTEGER NOT NULL,
     sent_at INTEGER,
     sent_day INTEGER,
@@ -294,6 +295,7 @@ CREATE TABLE event (
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_age ON event (created_at);
+CREATE INDEX event_invitation ON event (subject_id) WHERE kind = 'invitation.created';
 
 -- One event for one endpoint, numbered in the endpoint's order; the id is that of its message in the outbox.
 CREATE TABLE webhook_delivery (

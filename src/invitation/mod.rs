@@ -151,6 +151,8 @@ pub struct Invitation {
     pub locale: Option<Locale>,
     /// The customer's time zone, where it is known.
     pub timezone: Option<String>,
+    /// The channel that it is first asked by; none where the caller sends the link.
+    pub channel: Option<String>,
     /// Until when it can be answered.
     pub expires_at: Timestamp,
     /// When its message was accepted, or the caller had the link.

@@ -58,8 +58,8 @@ pub async fn find_decided(session: &mut impl Session, id: InteractionId) -> Resu
     })
 }
 
-const INVITATION: &str = "SELECT id, survey_id, interaction_id, customer_id, state, locale, timezone, expires_at, sent_at, created_at FROM invitation WHERE id = $1";
-const INVITATION_OF: &str = "SELECT id, survey_id, interaction_id, customer_id, state, locale, timezone, expires_at, sent_at, created_at FROM invitation WHERE interaction_id = $1";
+const INVITATION: &str = "SELECT id, survey_id, interaction_id, customer_id, state, locale, timezone, channel, expires_at, sent_at, created_at FROM invitation WHERE id = $1";
+const INVITATION_OF: &str = "SELECT id, survey_id, interaction_id, customer_id, state, locale, timezone, channel, expires_at, sent_at, created_at FROM invitation WHERE interaction_id = $1";
 
 /// The invitation with this id.
 ///

@@ -5,7 +5,7 @@ use super::page::Refusal;
 use super::{ResponseId, Via};
 use crate::clock::Timestamp;
 use crate::invitation::{InteractionId, InvitationId, State};
-use crate::survey::{Channel, Survey};
+use crate::survey::Survey;
 use crate::tally::{self, Counts, Group, day_number};
 
 /// A vote as it was sent by a person.
@@ -34,6 +34,8 @@ pub struct Ballot {
     pub interaction: InteractionId,
     /// What has become of it.
     pub state: State,
+    /// How an answer to it comes.
+    pub via: Via,
     /// Until when it can be answered.
     pub expires_at: Timestamp,
     /// The day its message was accepted on, if it was.
@@ -165,12 +167,6 @@ impl Ballot {
         }
         self.answer = Some(next);
         if is_same { Effect::Confirmed } else { Effect::Changed }
-    }
-
-    /// How an answer to this invitation comes.
-    #[must_use]
-    pub fn via(survey: &Survey) -> Via {
-        if survey.deliver.contains(&Channel::Email) { Via::Email } else { Via::Page }
     }
 }
 

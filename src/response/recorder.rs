@@ -226,8 +226,7 @@ impl Batch {
         let score_before = held.ballot.answer.as_ref().map(|answer| answer.score);
         let effect = held.ballot.apply(&held.survey, vote, (now, fresh), &mut self.counts);
         if matches!(effect, Effect::First | Effect::Changed | Effect::Confirmed) {
-            let via = Ballot::via(&held.survey);
-            self.rows.extend(Row::new(held.survey.id, &held.ballot, (held.spoken, via), now).map(|row| (held.ballot.id, row)));
+            self.rows.extend(Row::new(held.survey.id, &held.ballot, held.spoken, now).map(|row| (held.ballot.id, row)));
         }
         if matches!(effect, Effect::First | Effect::Changed) {
             self.versions.extend(held.ballot.answer.as_ref().map(|answer| Version::of(answer, vote.evidence, now)));

@@ -22,6 +22,7 @@ struct BallotRow {
     state: State,
     expires_at: Timestamp,
     locale: Option<Locale>,
+    asked_by: Option<String>,
     sent_day: Option<i32>,
     agent_key: Option<String>,
     team: Option<String>,
@@ -89,6 +90,7 @@ impl From<BallotRow> for Found {
             interaction: row.interaction_id,
             state: row.state,
             expires_at: row.expires_at,
+            via: Via::of_channel(row.asked_by.as_deref()),
             sent_day: row.sent_day,
             group,
             tags: row.tags.0,
@@ -102,7 +104,7 @@ macro_rules! ballots {
     ($ids:literal, $response:literal, $lock:literal) => {
         concat!(
             "SELECT invitation.id, invitation.survey_id, invitation.interaction_id, invitation.state, invitation.expires_at, invitation.locale,
-                 invitation.sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint, interaction.source_id,
+                 invitation.channel AS asked_by, invitation.sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint, interaction.source_id,
                  interaction.segment, interaction.product, interaction.tags, response.id AS response_id, response.raw, response.score, response.comment,
                  response.consent, response.day, response.version_count, response.form_at, response.first_answered_at, response.excluded
              FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN ",
@@ -138,7 +140,7 @@ macro_rules! given_elsewhere {
     ($lock:literal) => {
         concat!(
             "SELECT response.id, response.survey_id, response.interaction_id, CAST('answered' AS TEXT) AS state, response.first_answered_at AS expires_at,
-                 response.locale, CAST(NULL AS INTEGER) AS sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint,
+                 response.locale, CAST(NULL AS TEXT) AS asked_by, CAST(NULL AS INTEGER) AS sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint,
                  interaction.source_id, interaction.segment, interaction.product, interaction.tags, response.id AS response_id, response.raw,
                  response.score, response.comment, response.consent, response.day, response.version_count, response.form_at,
                  response.first_answered_at, response.excluded
@@ -192,9 +194,9 @@ pub struct Row {
 impl Row {
     /// The row of a ballot that has an answer.
     #[must_use]
-    pub fn new(survey: SurveyId, ballot: &Ballot, (locale, via): (Locale, Via), now: Timestamp) -> Option<Self> {
+    pub fn new(survey: SurveyId, ballot: &Ballot, locale: Locale, now: Timestamp) -> Option<Self> {
         let answer = ballot.answer.clone()?;
-        let row = Self::given_elsewhere(survey, ballot.interaction, answer, (locale, via));
+        let row = Self::given_elsewhere(survey, ballot.interaction, answer, (locale, ballot.via));
         Some(Self { invitation: Some(hex(ballot.id.0)), now: now.as_millis(), ..row })
     }
 

@@ -51,13 +51,14 @@ impl Describe for Narrator {
     fn describe<'a>(&'a self, event: &'a Event) -> Coming<'a, Option<Value>> {
         Box::pin(async move {
             let id = ResponseId(event.subject_id);
+            // The survey first: looking it up may take a connection, and nobody holds one while waiting for another.
+            let Some(survey) = self.surveys.find(event.survey_id.0).await? else { return Ok(None) };
             let mut read = self.context.db.read().await?;
             let (Some(mut listed), Some(version)) =
                 (list::store::find(&mut read, id).await?, find_version(&mut read, id, event.version).await?)
             else {
                 return Ok(None);
             };
-            let Some(survey) = self.surveys.find(event.survey_id.0).await? else { return Ok(None) };
             let raw = u8::try_from(version.raw).map_err(|error| db::Error::Decode(Box::new(error)))?;
             (listed.raw, listed.score) = (version.raw, survey.scale.counted(raw).into());
             (listed.comment, listed.consent) = (version.comment, version.consent);

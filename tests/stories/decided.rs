@@ -46,10 +46,12 @@ on_both_engines! {
         let (status, told) = app.get(&format!("{PATH}/{}", decided["interaction"].as_str().unwrap())).await;
         assert_eq!(status, StatusCode::OK);
         let ticket = json!({"id": "48213", "subject": "Printer", "url": "https://desk.example/1", "opened_at": null, "first_reply_at": null, "closed_at": NOW, "reopens": 2});
+        let mut invitation = decided["invitation"].clone();
+        invitation["channel"] = json!("email");
         let expected = json!({"id": decided["interaction"], "survey": "support", "source": {"id": hook.id, "kind": "standard", "name": "Desk"}, "ticket": ticket,
             "customer": event["customer"], "agent": {"id": "17", "name": "Jonas", "email": null}, "team": "Billing", "channel": "email", "tags": ["vip"],
             "touchpoint": "support", "segment": "gold", "product": "printer", "created_at": NOW, "outcome": "invited", "reason": null, "until": null,
-            "explanation": "The message leaves at 2026-01-15T10:30:00.000Z; the link can be answered until 2026-02-14.", "invitation": decided["invitation"],
+            "explanation": "The message leaves at 2026-01-15T10:30:00.000Z; the link can be answered until 2026-02-14.", "invitation": invitation,
             "timeline": [{"at": NOW, "event": "received", "detail": "Desk"}, {"at": NOW, "event": "scheduled", "detail": "the message leaves at 2026-01-15T10:30:00.000Z"}]});
         assert_eq!(told, expected);
         assert_eq!(app.get(PATH).await.1, json!({"items": [expected], "next": null}));

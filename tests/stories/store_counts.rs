@@ -147,7 +147,7 @@ on_both_engines! {
         assert_eq!((ballot.id, ballot.state.as_str(), ballot.expires_at, ballot.sent_day, &ballot.answer), (invitation, "sent", now.plus_days(30), Some(20_468), &None));
         let group = ballot.group;
         assert_eq!([&group.agent, &group.team, &group.channel, &group.touchpoint, &group.source, &group.segment, &group.product], ["17", "team", "channel", "touchpoint", "", "segment", "product"]);
-        assert_eq!(ballot.tags, ["vip"]);
+        assert_eq!((ballot.tags.as_slice(), ballot.via.as_str()), (["vip".to_owned()].as_slice(), "page"));
 
         let (_, nonce) = app.page(&link).await;
         app.clock.advance(500);

@@ -82,6 +82,7 @@ async fn invite(db: &Db, number: u128, survey: SurveyId, customer: Option<Custom
         state,
         locale: Some(Locale::Fa),
         timezone: Some("Asia/Tehran".to_owned()),
+        channel: Some("sms".to_owned()),
         expires_at: at(1000),
         sent_at: None,
         created_at: at(i64::try_from(number).unwrap()),

@@ -53,6 +53,17 @@ pub struct SourceBody {
     name: String,
 }
 
+/// An invitation with the way it is asked by.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvitationByChannel)]
+pub struct ByChannel {
+    /// The invitation.
+    #[serde(flatten)]
+    invitation: InvitationBody,
+    /// The channel of its first message: `email`, `webhook`, or the name of a gateway; null where the caller sends the link.
+    channel: Option<String>,
+}
+
 /// An interaction with its decision and everything that became of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Interaction)]
@@ -92,7 +103,7 @@ pub struct InteractionBody {
     /// The decision in one sentence, with its numbers.
     explanation: String,
     /// The invitation.
-    invitation: Option<InvitationBody>,
+    invitation: Option<ByChannel>,
     /// What happened, in order.
     timeline: Vec<Entry>,
 }
@@ -207,7 +218,7 @@ fn body(row: Listed, told: Option<(InvitationBody, Vec<Entry>)>) -> InteractionB
         reason: row.reason,
         until: row.until_at,
         explanation: row.explanation,
-        invitation,
+        invitation: invitation.map(|invitation| ByChannel { invitation, channel: row.asked_by }),
         timeline: std::iter::once(received).chain(entries.into_iter().flatten()).collect(),
     }
 }

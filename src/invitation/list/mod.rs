@@ -80,6 +80,8 @@ pub struct Listed {
     pub invitation_id: Option<InvitationId>,
     /// What has become of it.
     pub state: Option<State>,
+    /// The channel that it is first asked by.
+    pub asked_by: Option<String>,
     /// Until when it can be answered.
     pub expires_at: Option<Timestamp>,
     /// When it was decided.

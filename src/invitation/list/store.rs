@@ -117,7 +117,8 @@ macro_rules! whole {
                  interaction.ticket, interaction.agent, interaction.team, interaction.channel, interaction.tags, interaction.touchpoint,
                  interaction.segment, interaction.product, interaction.locale, interaction.outcome, interaction.reason, interaction.until_at,
                  interaction.explanation, interaction.created_at, customer.email, customer.phone, customer.name, customer.ref AS reference,
-                 invitation.timezone, invitation.id AS invitation_id, invitation.state, invitation.expires_at, invitation.created_at AS invited_at, invitation.sent_at,
+                 invitation.timezone, invitation.id AS invitation_id, invitation.state, invitation.channel AS asked_by,
+                 invitation.expires_at, invitation.created_at AS invited_at, invitation.sent_at,
                  invitation.unconfirmed_score, invitation.unconfirmed_at
              FROM interaction JOIN survey ON survey.id = interaction.survey_id LEFT JOIN source ON source.id = interaction.source_id LEFT JOIN ",
             $customer,

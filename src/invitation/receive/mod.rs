@@ -226,11 +226,11 @@ async fn invite_all(
         let id = InvitationId(context.random.uuid(now));
         let locale = interaction.customer.locale.as_deref().and_then(Locale::from_tag);
         let sent_day = survey.deliver.is_empty().then(|| day_number(now.day_in(survey.timezone)));
+        let channels = reach::channels(survey, &interaction.customer);
         if let Some(day) = sent_day {
             let group = group(interaction, fresh.received.source, locale.unwrap_or(survey.locale));
             counts.add((survey.id, day), (&group, &interaction.tags), &Counts { delivered: 1, ..Counts::default() });
         } else {
-            let channels = reach::channels(survey, &interaction.customer);
             let jobs = channels.iter().map(|channel| Occasion::First.job(channel, survey.id, id));
             messages.extend(jobs.map(|job| (OutboxId(context.random.uuid(now)), job, due_at)));
         }
@@ -242,6 +242,7 @@ async fn invite_all(
             state: if sent_day.is_some() { State::Sent } else { State::Scheduled },
             locale,
             timezone: interaction.customer.timezone.clone(),
+            channel: channels.first().map(ToString::to_string),
             expires_at,
             sent_at: sent_day.map(|_| now),
             created_at: now,

@@ -227,6 +227,7 @@ struct InvitationRow<'a> {
     state: State,
     locale: Option<Locale>,
     timezone: Option<&'a str>,
+    channel: Option<&'a str>,
     expires: i64,
     sent: Option<i64>,
     sent_day: Option<i32>,
@@ -236,21 +237,22 @@ struct InvitationRow<'a> {
 macro_rules! invitations {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, locale, timezone, expires_at, sent_at, sent_day,
-                 created_at) ",
+            "INSERT INTO invitation (id, survey_id, interaction_id, customer_id, metric, state, locale, timezone, channel, expires_at, sent_at,
+                 sent_day, created_at) ",
             $rows
         )
     };
 }
 const INVITATIONS_SQLITE: &str = invitations!(
     "SELECT unhex(value ->> 'id'), unhex(value ->> 'survey'), unhex(value ->> 'interaction'), unhex(value ->> 'customer'), value ->> 'metric',
-         value ->> 'state', value ->> 'locale', value ->> 'timezone', value ->> 'expires', value ->> 'sent', value ->> 'sent_day', value ->> 'now'
+         value ->> 'state', value ->> 'locale', value ->> 'timezone', value ->> 'channel', value ->> 'expires', value ->> 'sent', value ->> 'sent_day',
+         value ->> 'now'
      FROM jsonb_each($1)"
 );
 const INVITATIONS_POSTGRES: &str = invitations!(
-    "SELECT id, survey, interaction, customer, metric, state, locale, timezone, expires, sent, sent_day, now FROM json_to_recordset($1::json)
-         AS r (id uuid, survey uuid, interaction uuid, customer uuid, metric text, state text, locale text, timezone text, expires bigint, sent bigint,
-         sent_day integer, now bigint)"
+    "SELECT id, survey, interaction, customer, metric, state, locale, timezone, channel, expires, sent, sent_day, now FROM json_to_recordset($1::json)
+         AS r (id uuid, survey uuid, interaction uuid, customer uuid, metric text, state text, locale text, timezone text, channel text, expires bigint,
+         sent bigint, sent_day integer, now bigint)"
 );
 
 /// Stores invitations, each with its metric and, where it is sent at once, the day of that.
@@ -269,6 +271,7 @@ pub async fn insert_invitations(tx: &mut Tx, invitations: &[(Invitation, Metric,
             state: invitation.state,
             locale: invitation.locale,
             timezone: invitation.timezone.as_deref(),
+            channel: invitation.channel.as_deref(),
             expires: invitation.expires_at.as_millis(),
             sent: invitation.sent_at.map(Timestamp::as_millis),
             sent_day: *sent_day,
