@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
-use super::store::Letter;
+use super::store::{self, Letter};
 use super::worker::Courier;
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::invitation::timeline::{self, Event};
-use crate::invitation::{InvitationId, Occasion, State, receive, timing};
+use crate::invitation::{InvitationId, Occasion, State, receive, resend, timing};
 use crate::outbox::{self, OutboxId};
 use crate::survey::{Channel, Survey};
 
@@ -53,8 +53,7 @@ impl Courier {
 
     /// What never left, and cannot leave by another channel, is taken back; who has a link keeps it.
     pub(super) async fn taken_back(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
-        let is_last = !outbox::store::is_waiting(tx, id.0).await?;
-        if is_last && timeline::store::is_scheduled(tx, id).await? {
+        if is_over(tx, id).await? {
             timeline::close(tx, &self.context, id, (State::Withdrawn, Event::Withdrawn, why)).await?;
         }
         Ok(())
@@ -62,12 +61,18 @@ impl Courier {
 
     /// An invitation whose last message fails has failed; one that has left before, or may still leave by another channel, has not.
     pub(super) async fn failed(&self, tx: &mut Tx, id: InvitationId, why: &str) -> db::Result<()> {
-        let is_last = !outbox::store::is_waiting(tx, id.0).await?;
-        if is_last && timeline::store::is_scheduled(tx, id).await? {
+        if is_over(tx, id).await? {
             timeline::close(tx, &self.context, id, (State::Failed, Event::Failed, why)).await?;
         } else {
             timeline::note(tx, &self.context, id, (Event::Failed, Some(why))).await?;
         }
         Ok(())
     }
+}
+
+/// Whether nothing of an invitation has left, and nothing waits any more that could. Its row is locked first, after that of the message, so that of
+/// two messages which are settled at the same instant the later one sees what became of the other.
+async fn is_over(tx: &mut Tx, id: InvitationId) -> db::Result<bool> {
+    resend::store::lock(tx, id).await?;
+    Ok(timeline::store::is_scheduled(tx, id).await? && !store::is_on_its_way(tx, id).await?)
 }

@@ -8,13 +8,13 @@ use super::aftermath::Sending;
 use super::store::{Letter, find_letter};
 use super::verdict::{Verdict, judge};
 use super::worker::Courier;
-use crate::db::{self, Session, Tx};
+use crate::db::{self, Tx};
 use crate::i18n::plain;
 use crate::intake::Customer;
-use crate::invitation::{InvitationId, Occasion, answer};
+use crate::invitation::{InvitationId, Occasion, answer, resend};
 use crate::outbox::{self, Claimed, Settlement};
 use crate::survey::wording::Wording;
-use crate::survey::{Channel, Survey};
+use crate::survey::{self, Channel, Survey};
 use crate::webhook::describe::{Coming, Describe, Ending};
 use crate::webhook::event::store::{Event, fate};
 use crate::webhook::store::list_live;
@@ -31,6 +31,10 @@ impl Courier {
         let now = self.context.clock.now();
         let id = InvitationId(message.subject_id);
         let mut tx = self.context.db.begin().await?;
+        // Endpoints are locked last, here as everywhere: the message and its invitation come first.
+        if !(outbox::store::hold(&mut tx, message).await? && resend::store::lock(&mut tx, id).await?) {
+            return Ok(());
+        }
         let endpoints = list_live(&mut tx).await?;
         let teller = Teller { endpoints: &endpoints, random: &self.context.random, now };
         let happened = Happened {
@@ -44,10 +48,7 @@ impl Courier {
             0 => Settlement::Failed(NOBODY.to_owned()),
             told => Settlement::Sent(format!("handed to {told} of the webhooks")),
         };
-        if !outbox::store::settle(&mut tx, message, &settlement, now).await? {
-            // Somebody else has it: what was told here is rolled back.
-            return Ok(());
-        }
+        outbox::store::settle(&mut tx, message, &settlement, now).await?;
         if let Settlement::Failed(why) = &settlement {
             self.failed(&mut tx, id, why).await?;
         }
@@ -70,7 +71,10 @@ impl Describe for Herald {
 
     fn describe<'a>(&'a self, event: &'a Event) -> Coming<'a, Option<Value>> {
         Box::pin(async move {
-            let Some((letter, survey)) = self.find(&mut self.courier.context.db.read().await?, event).await? else { return Ok(None) };
+            // The survey first: looking it up may take a connection, and nobody holds one while waiting for another.
+            let Some(survey) = self.courier.surveys.find(event.survey_id.0).await? else { return Ok(None) };
+            let id = InvitationId(event.subject_id);
+            let Some(letter) = find_letter(&mut self.courier.context.db.read().await?, id).await? else { return Ok(None) };
             if event.kind == EventKind::InvitationBounced {
                 return Ok(Some(json!({
                     "invitation": self.invitation(event, &letter, &survey),
@@ -91,11 +95,14 @@ impl Describe for Herald {
                 return Ok(());
             }
             let id = InvitationId(event.subject_id);
+            // Of two endpoints that end at the same instant, the later one sees how the other did.
+            resend::store::lock(tx, id).await?;
             let (accepted, waiting) = fate(tx, event.id).await?;
             match ending {
                 Ending::Accepted if accepted == 1 => {
-                    let Some((letter, survey)) = self.find(tx, event).await? else { return Ok(()) };
-                    let sending = Sending::new(occasion(event), Channel::Webhook, &letter, survey);
+                    let found = survey::store::find(tx, event.survey_id).await?.zip(find_letter(tx, id).await?);
+                    let Some((survey, letter)) = found else { return Ok(()) };
+                    let sending = Sending::new(occasion(event), Channel::Webhook, &letter, Arc::new(survey));
                     self.courier.accepted(tx, id, &sending, true).await
                 }
                 Ending::GivenUp(why) if accepted == 0 && waiting == 0 => self.courier.failed(tx, id, why).await,
@@ -123,12 +130,6 @@ fn occasion(event: &Event) -> Occasion {
 }
 
 impl Herald {
-    async fn find(&self, session: &mut impl Session, event: &Event) -> db::Result<Option<(Letter, Arc<Survey>)>> {
-        let letter = find_letter(session, InvitationId(event.subject_id)).await?;
-        let survey = self.courier.surveys.find(event.survey_id.0).await?;
-        Ok(letter.zip(survey))
-    }
-
     fn invitation(&self, event: &Event, letter: &Letter, survey: &Survey) -> Value {
         let id = InvitationId(event.subject_id);
         let link = answer::vote_link(&self.courier.context, &self.courier.links, id);

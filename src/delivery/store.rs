@@ -77,3 +77,21 @@ pub async fn find_letter(session: &mut impl Session, id: InvitationId) -> Result
         .await
     })
 }
+
+/// Whether any message of an invitation still waits: its own, or one that tells an endpoint to send it.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn is_on_its_way(session: &mut impl Session, id: InvitationId) -> Result<bool> {
+    let found: Option<i32> = on_engine!(session, |conn| {
+        sqlx::query_scalar(
+            "SELECT 1 FROM outbox WHERE outbox.subject_id = $1 AND outbox.state = 'waiting' UNION ALL
+             SELECT 1 FROM event JOIN outbox ON outbox.subject_id = event.id
+             WHERE event.subject_id = $1 AND event.kind = 'invitation.created' AND outbox.state = 'waiting' LIMIT 1",
+        )
+        .bind(id)
+        .fetch_optional(conn)
+        .await?
+    });
+    Ok(found.is_some())
+}

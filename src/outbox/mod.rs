@@ -106,6 +106,8 @@ pub enum Settlement {
     Later(Timestamp, String),
     /// Given up, with the reason.
     Failed(String),
+    /// Given up without an attempt, with the reason.
+    Untried(String),
     /// No longer wanted, with the reason.
     Cancelled(String),
 }
@@ -118,7 +120,7 @@ impl Settlement {
             Self::Sent(_) => "sent",
             Self::Retry(..) => "retry",
             Self::Later(..) => "later",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Untried(_) => "failed",
             Self::Cancelled(_) => "cancelled",
         }
     }
@@ -130,7 +132,7 @@ impl Settlement {
             Self::Sent(reply) => Some((Outcome::Sent, reply)),
             Self::Retry(_, reason) => Some((Outcome::Retry, reason)),
             Self::Failed(reason) => Some((Outcome::Failed, reason)),
-            Self::Later(..) | Self::Cancelled(_) => None,
+            Self::Later(..) | Self::Untried(_) | Self::Cancelled(_) => None,
         }
     }
 }
@@ -139,7 +141,11 @@ impl Settlement {
 pub fn log(message: &Claimed, settlement: &Settlement) {
     let reason = match settlement {
         Settlement::Sent(_) => "",
-        Settlement::Retry(_, reason) | Settlement::Later(_, reason) | Settlement::Failed(reason) | Settlement::Cancelled(reason) => reason,
+        Settlement::Retry(_, reason)
+        | Settlement::Later(_, reason)
+        | Settlement::Failed(reason)
+        | Settlement::Untried(reason)
+        | Settlement::Cancelled(reason) => reason,
     };
     let Claimed { id, carrier, kind, subject_id, attempt_count, .. } = message;
     let outcome = settlement.word();

@@ -21,15 +21,20 @@ struct Row<'a> {
 
 macro_rules! enqueue {
     ($rows:literal) => {
-        concat!("INSERT INTO outbox (id, carrier, kind, subject_id, survey_id, state, due_at, attempt_count, spent_count, interrupted_count, created_at) ", $rows)
+        concat!(
+            "INSERT INTO outbox (id, carrier, kind, subject_id, survey_id, due_at, created_at, attempt_count, spent_count, interrupted_count,
+                state, last_error, settled_at) ",
+            $rows
+        )
     };
 }
 const ENQUEUE_SQLITE: &str = enqueue!(
-    "SELECT unhex(value ->> 'id'), value ->> 'carrier', value ->> 'kind', unhex(value ->> 'subject'), unhex(value ->> 'survey'), 'waiting', value ->> 'due', 0, 0, 0, $2 FROM jsonb_each($1)"
+    "SELECT unhex(value ->> 'id'), value ->> 'carrier', value ->> 'kind', unhex(value ->> 'subject'), unhex(value ->> 'survey'), value ->> 'due', $2,
+         0, 0, 0, $3, $4, $5 FROM jsonb_each($1)"
 );
 const ENQUEUE_POSTGRES: &str = enqueue!(
-    "SELECT id, carrier, kind, subject, survey, 'waiting', due, 0, 0, 0, CAST($2 AS BIGINT)
-        FROM json_to_recordset($1::json) AS r (id uuid, carrier text, kind text, subject uuid, survey uuid, due bigint)"
+    "SELECT id, carrier, kind, subject, survey, due, CAST($2 AS BIGINT), 0, 0, 0, CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT)
+         FROM json_to_recordset($1::json) AS r (id uuid, carrier text, kind text, subject uuid, survey uuid, due bigint)"
 );
 
 /// Puts messages into the queue, each with the instant it is due, in the transaction of their cause.
@@ -37,6 +42,18 @@ const ENQUEUE_POSTGRES: &str = enqueue!(
 /// # Errors
 /// When the database cannot store them.
 pub async fn enqueue_all(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], now: Timestamp) -> Result<()> {
+    insert(tx, messages, (State::Waiting, None), now).await
+}
+
+/// Writes down messages that are given up before they were tried, so that they are listed and can be sent later.
+///
+/// # Errors
+/// When the database cannot store them.
+pub async fn enqueue_failed(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], why: &str, now: Timestamp) -> Result<()> {
+    insert(tx, messages, (State::Failed, Some(why)), now).await
+}
+
+async fn insert(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], (state, why): (State, Option<&str>), now: Timestamp) -> Result<()> {
     if messages.is_empty() {
         return Ok(());
     }
@@ -52,29 +69,11 @@ pub async fn enqueue_all(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], n
         })
         .collect();
     let (sql, json) = (tx.pick(ENQUEUE_SQLITE, ENQUEUE_POSTGRES), to_json(&rows)?);
+    let settled_at = (state != State::Waiting).then_some(now);
     on_engine!(tx, |conn| {
-        sqlx::query(sql).bind(json).bind(now).execute(conn).await?;
+        sqlx::query(sql).bind(json).bind(now).bind(state).bind(why).bind(settled_at).execute(conn).await?;
     });
     tx.announce(Change::Outbox);
-    Ok(())
-}
-
-/// Writes down messages that are given up before they were tried, so that they are listed and can be sent later.
-///
-/// # Errors
-/// When the database cannot store them.
-pub async fn enqueue_failed(tx: &mut Tx, messages: &[(OutboxId, Job, Timestamp)], why: &str, now: Timestamp) -> Result<()> {
-    enqueue_all(tx, messages, now).await?;
-    for (id, ..) in messages {
-        on_engine!(tx, |conn| {
-            sqlx::query("UPDATE outbox SET state = 'failed', last_error = $2, settled_at = $3 WHERE id = $1")
-                .bind(*id)
-                .bind(why)
-                .bind(now)
-                .execute(conn)
-                .await?;
-        });
-    }
     Ok(())
 }
 
@@ -123,6 +122,22 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, lease: Lease, (carrier, limit): 
     Ok(claimed)
 }
 
+/// Locks a claimed message until the transaction ends; false when the lease had ended and somebody else has it.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn hold(tx: &mut Tx, claimed: &Claimed) -> Result<bool> {
+    let held = on_engine!(tx, |conn| {
+        sqlx::query("UPDATE outbox SET lease_token = lease_token WHERE id = $1 AND lease_token = $2 AND state = 'waiting'")
+            .bind(claimed.id)
+            .bind(claimed.lease_token)
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(held > 0)
+}
+
 /// Writes down how an attempt ended; false when the lease had ended and somebody else has the message.
 ///
 /// # Errors
@@ -131,11 +146,11 @@ pub async fn settle(tx: &mut Tx, claimed: &Claimed, settlement: &Settlement, now
     let (state, due_at, error) = match settlement {
         Settlement::Sent(_) => (State::Sent, None, None),
         Settlement::Retry(at, reason) | Settlement::Later(at, reason) => (State::Waiting, Some(*at), Some(reason)),
-        Settlement::Failed(reason) => (State::Failed, None, Some(reason)),
+        Settlement::Failed(reason) | Settlement::Untried(reason) => (State::Failed, None, Some(reason)),
         Settlement::Cancelled(reason) => (State::Cancelled, None, Some(reason)),
     };
     let settled_at = due_at.is_none().then_some(now);
-    let uncounted = i32::from(matches!(settlement, Settlement::Later(..)));
+    let uncounted = i32::from(matches!(settlement, Settlement::Later(..) | Settlement::Untried(_)));
     let settled = on_engine!(tx, |conn| {
         sqlx::query(
             "UPDATE outbox SET state = $3, due_at = COALESCE($4, due_at), last_error = $5, settled_at = $6, lease_token = NULL,
@@ -204,20 +219,6 @@ pub async fn cancel(tx: &mut Tx, subject: Uuid, reason: &str, now: Timestamp) ->
         .rows_affected()
     });
     Ok(cancelled > 0)
-}
-
-/// Whether anything still waits about a subject.
-///
-/// # Errors
-/// When the database cannot answer.
-pub async fn is_waiting(session: &mut impl Session, subject: Uuid) -> Result<bool> {
-    let found: Option<i32> = on_engine!(session, |conn| {
-        sqlx::query_scalar("SELECT 1 FROM outbox WHERE subject_id = $1 AND state = 'waiting' LIMIT 1")
-            .bind(subject)
-            .fetch_optional(conn)
-            .await?
-    });
-    Ok(found.is_some())
 }
 
 /// When the next message of a carrier is due, if any waits.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Webhook, store};
+use super::{Webhook, WebhookId, store};
 use crate::db::changes::Change;
 use crate::db::{Db, Result};
 
@@ -16,9 +16,18 @@ pub struct Endpoints {
     kept: Mutex<Kept>,
 }
 
+/// The endpoints there are.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Those that were not removed, in the order of their ids.
+    pub live: Arc<Vec<Webhook>>,
+    /// Those that were, as long as anything waits for them.
+    pub removed: Arc<Vec<WebhookId>>,
+}
+
 #[derive(Debug)]
 struct Kept {
-    all: Option<Arc<Vec<Webhook>>>,
+    known: Option<Known>,
     changes: Receiver<Change>,
 }
 
@@ -34,7 +43,7 @@ impl Kept {
             }
         }
         if changed {
-            self.all = None;
+            self.known = None;
         }
         changed
     }
@@ -44,29 +53,39 @@ impl Endpoints {
     /// The endpoints in a database.
     #[must_use]
     pub fn new(db: &Db) -> Self {
-        Self { db: db.clone(), kept: Mutex::new(Kept { all: None, changes: db.changes().listen() }) }
+        Self { db: db.clone(), kept: Mutex::new(Kept { known: None, changes: db.changes().listen() }) }
     }
 
-    /// All of them, in the order of their ids.
+    /// Those that were not removed, in the order of their ids.
     ///
     /// # Errors
     /// When the database cannot answer.
     pub async fn all(&self) -> Result<Arc<Vec<Webhook>>> {
-        if let Some(all) = self.look_up() {
-            return Ok(all);
+        Ok(self.known().await?.live)
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    pub async fn known(&self) -> Result<Known> {
+        if let Some(known) = self.look_up() {
+            return Ok(known);
         }
-        let found = Arc::new(store::list_live(&mut self.db.read().await?).await?);
+        let mut read = self.db.read().await?;
+        let live = Arc::new(store::list_live(&mut read).await?);
+        let found = Known { live, removed: Arc::new(store::list_removed(&mut read).await?) };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // What changed while it was being read is handed out once more as it was, but not kept.
         if !kept.drop_changed() {
-            kept.all = Some(Arc::clone(&found));
+            kept.known = Some(found.clone());
         }
         Ok(found)
     }
 
-    fn look_up(&self) -> Option<Arc<Vec<Webhook>>> {
+    fn look_up(&self) -> Option<Known> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.drop_changed();
-        kept.all.clone()
+        kept.known.clone()
     }
 }

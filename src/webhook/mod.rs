@@ -17,6 +17,8 @@ use crate::survey::SurveyId;
 
 pub use event::{EVENT, EventId, EventKind, Happened};
 
+/// Endpoints at most: everything that happens is written down for each of them.
+pub const MOST: usize = 100;
 /// What the keyring seals the secret of an endpoint for.
 pub const SECRET_PURPOSE: &str = "webhook secret";
 /// What the carrier of an endpoint's messages is called, before its id.
@@ -73,8 +75,14 @@ impl Webhook {
     /// The word of its messages in the outbox.
     #[must_use]
     pub fn carrier(&self) -> Cow<'static, str> {
-        Cow::Owned(format!("{ENDPOINT}{}", self.id))
+        carrier(self.id)
     }
+}
+
+/// The word of an endpoint's messages in the outbox.
+#[must_use]
+pub fn carrier(id: WebhookId) -> Cow<'static, str> {
+    Cow::Owned(format!("{ENDPOINT}{id}"))
 }
 
 /// The endpoint whose messages bear this word in the outbox.

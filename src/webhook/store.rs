@@ -79,6 +79,25 @@ pub async fn find(session: &mut impl Session, id: WebhookId) -> Result<Option<We
     Ok(row.map(Webhook::from))
 }
 
+/// Endpoints that were removed and may still have messages that wait.
+///
+/// # Errors
+/// When the database cannot answer.
+pub async fn list_removed(session: &mut impl Session) -> Result<Vec<WebhookId>> {
+    on_engine!(session, |conn| sqlx::query_scalar("SELECT id FROM webhook WHERE deleted_at IS NOT NULL ORDER BY id").fetch_all(conn).await)
+}
+
+/// Locks an endpoint until the transaction ends; false when there is none.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn lock(tx: &mut Tx, id: WebhookId) -> Result<bool> {
+    let locked = on_engine!(tx, |conn| {
+        sqlx::query("UPDATE webhook SET state = state WHERE id = $1 AND deleted_at IS NULL").bind(id).execute(conn).await?.rows_affected()
+    });
+    Ok(locked > 0)
+}
+
 /// Stores a new endpoint.
 ///
 /// # Errors
@@ -133,7 +152,7 @@ pub async fn update(tx: &mut Tx, webhook: &Webhook) -> Result<()> {
     Ok(())
 }
 
-/// Removes an endpoint; false when there is none. What it was told stays listed until it is forgotten.
+/// Removes an endpoint; false when there is none. It is forgotten once nothing waits for it any more.
 ///
 /// # Errors
 /// When the database cannot store it.
@@ -148,6 +167,18 @@ pub async fn delete(tx: &mut Tx, id: WebhookId, now: Timestamp) -> Result<bool> 
     });
     tx.announce(Change::Webhook(id.0));
     Ok(deleted > 0)
+}
+
+/// Forgets an endpoint that was removed.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn forget(tx: &mut Tx, id: WebhookId) -> Result<()> {
+    on_engine!(tx, |conn| {
+        sqlx::query("DELETE FROM webhook WHERE id = $1 AND deleted_at IS NOT NULL").bind(id).execute(conn).await?;
+    });
+    tx.announce(Change::Webhook(id.0));
+    Ok(())
 }
 
 /// Notes how the last attempt went: since when an endpoint has been failing, or that it is not. Answers since when it has.

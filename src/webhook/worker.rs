@@ -1,5 +1,6 @@
 //! Whoever tells endpoints: composes, signs and posts each event, settles it, and switches an endpoint off that is gone or only fails.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -9,7 +10,7 @@ use super::describe::{self, Describe, Ending};
 use super::endpoints::Endpoints;
 use super::event::store::{self as events, Event};
 use super::signature::signatures;
-use super::{SECRET_PURPOSE, State, Webhook, of_carrier, store};
+use super::{SECRET_PURPOSE, State, Webhook, WebhookId, carrier, of_carrier, store};
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::net::client::{Answer, Failed, Method, Request};
@@ -21,8 +22,8 @@ use crate::web::Context;
 
 /// Requests to one endpoint under way at the same time.
 const AT_ONCE: usize = 4;
-/// Messages to one endpoint claimed together: a commit serves many. All of them time out within the lease.
-const CLAIMED: usize = 32;
+/// Messages to one endpoint claimed together: a commit serves many. Four rounds of a minute, the longest that a request may take, end within the lease.
+const CLAIMED: usize = 16;
 /// An endpoint that has only failed for so long is switched off.
 const GIVE_UP_AFTER_DAYS: i64 = 5;
 /// The answer of an endpoint that wants no more (Standard Webhooks).
@@ -61,9 +62,15 @@ impl Carrier for Messenger {
     }
 
     async fn lanes(&self) -> db::Result<Vec<Lane>> {
-        let endpoints = self.endpoints.all().await?;
-        let enabled = endpoints.iter().filter(|endpoint| endpoint.state == State::Enabled);
-        Ok(enabled.map(|endpoint| Lane { carrier: endpoint.carrier(), at_once: AT_ONCE, claimed: CLAIMED }).collect())
+        let known = self.endpoints.known().await?;
+        // What waits for a disabled or a removed one is given up one by one, so that everything follows that has to.
+        let mut carriers: Vec<Cow<'static, str>> = known.live.iter().map(Webhook::carrier).collect();
+        for id in known.removed.iter() {
+            if !self.forget_drained(*id).await? {
+                carriers.push(carrier(*id));
+            }
+        }
+        Ok(carriers.into_iter().map(|carrier| Lane { carrier, at_once: AT_ONCE, claimed: CLAIMED }).collect())
     }
 
     async fn carry(&self, message: &Claimed) -> db::Result<()> {
@@ -78,9 +85,20 @@ impl Carrier for Messenger {
 }
 
 impl Messenger {
+    /// Forgets a removed endpoint for which nothing waits any more; false while something does.
+    async fn forget_drained(&self, id: WebhookId) -> db::Result<bool> {
+        if outbox::store::next_due(&mut self.context.db.read().await?, &carrier(id)).await?.is_some() {
+            return Ok(false);
+        }
+        let mut tx = self.context.db.begin().await?;
+        store::forget(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     async fn task(&self, message: &Claimed) -> db::Result<Task> {
         let mut read = self.context.db.read().await?;
-        let failed = |event: Option<Event>, why: &str| Ok(Task::Leave(event.map(Box::new), Settlement::Failed(why.to_owned())));
+        let failed = |event: Option<Event>, why: &str| Ok(Task::Leave(event.map(Box::new), Settlement::Untried(why.to_owned())));
         let Some(event) = events::find_event(&mut read, message.id).await? else {
             return failed(None, "there is no such event");
         };
@@ -111,7 +129,7 @@ impl Messenger {
     async fn leave(&self, message: &Claimed, event: Option<&Event>, settlement: Settlement) -> db::Result<()> {
         let mut tx = self.context.db.begin().await?;
         let ending = match &settlement {
-            Settlement::Failed(why) => Ending::GivenUp(why.clone()),
+            Settlement::Untried(why) => Ending::GivenUp(why.clone()),
             _ => Ending::Unwanted,
         };
         if outbox::store::settle(&mut tx, message, &settlement, self.context.clock.now()).await?
@@ -170,8 +188,8 @@ impl Messenger {
             _ => return Ok(()),
         };
         if store::disable(tx, webhook.id, &why, now).await? {
-            let failed = history::store::give_up(tx, &webhook.carrier(), &format!("the endpoint was disabled: {why}"), now).await?;
-            notice::post(tx, &self.context, &off(webhook, &why, failed)).await?;
+            let waiting = history::store::hasten(tx, &webhook.carrier(), now).await?;
+            notice::post(tx, &self.context, &off(webhook, &why, waiting)).await?;
         }
         Ok(())
     }
@@ -218,13 +236,13 @@ fn judge(answer: Result<Answer, Failed>, now: Timestamp) -> Tried {
 }
 
 /// What the operator is told of an endpoint that was switched off.
-fn off(webhook: &Webhook, why: &str, failed: u64) -> notice::Notice {
+fn off(webhook: &Webhook, why: &str, waiting: u64) -> notice::Notice {
     let host = url::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
     notice::Notice {
         key: format!("webhook {} disabled {}", webhook.id, webhook.updated_at.as_millis()),
         title: format!("Webhook to {host} was disabled"),
         text: format!(
-            "The endpoint {} at {host} was disabled: {why}.\n\nWhat happens from now on is kept for 30 days, as are the {failed} messages that were \
+            "The endpoint {} at {host} was disabled: {why}.\n\nWhat happens from now on is kept for 30 days, as are the {waiting} messages that were \
              waiting. When the endpoint works again, enable it and have them sent:\n\n\
              PATCH /api/v1/webhooks/{} {{\"state\": \"enabled\"}}\nPOST /api/v1/webhooks/{}/redeliver\n",
             webhook.id, webhook.id, webhook.id

@@ -69,8 +69,24 @@ on_both_engines! {
         assert_eq!(mails, ["mail@example.com"]);
         let shown = told(&app, &only_phone).await;
         assert_eq!((&shown["invitation"]["state"], last(&shown).0.as_str()), (&json!("sent"), "sent"));
-        assert_eq!(app.vote(link, 5, "").await.0, StatusCode::OK);
-        assert_eq!(app.get("/api/v1/responses?survey=support").await.1["items"][0]["via"], "email", "the survey delivers by mail, too");
+    }
+
+    async fn an_answer_comes_by_mail_only_where_mail_is_what_the_customer_was_first_asked_by(app: TestApp = OPENED) {
+        let peer = accepting().await;
+        define(&app, "sms", &peer, json!({})).await;
+        app.survey("support", json!({"deliver": ["sms", "email"], "deliver_mode": "all"})).await;
+        app.survey("elsewhere", json!({"deliver": []})).await;
+        let by_sms = close(&app, "1", json!({"phone": PHONE, "email": "both@example.com"})).await;
+        let by_mail = close(&app, "2", json!({"email": "mail@example.com"})).await;
+        let body = json!({"survey": "elsewhere", "ticket": {"id": "3"}, "customer": {"email": "else@example.com"}});
+        let passed_on = app.post("/api/v1/interactions", &body).await.1;
+        app.app.deliver_due().await.unwrap();
+        for (decided, channel, via) in [(&by_sms, json!("sms"), "page"), (&by_mail, json!("email"), "email"), (&passed_on, Value::Null, "page")] {
+            assert_eq!(told(&app, decided).await["invitation"]["channel"], channel);
+            assert_eq!(app.vote(decided["invitation"]["link"].as_str().unwrap(), 5, "").await.0, StatusCode::OK);
+            assert_eq!(app.get("/api/v1/responses").await.1["items"][0]["via"], via, "asked by {channel}");
+            app.clock.advance(1000);
+        }
     }
 
     async fn all_channels_are_taken_where_the_survey_wants_that_and_none_is_no_address(app: TestApp = OPENED) {

@@ -45,7 +45,8 @@ pub fn words(peer: &Peer) -> Vec<(String, i64)> {
     told(peer).iter().map(|body| (body["type"].as_str().unwrap().to_owned(), body["number"].as_i64().unwrap())).collect()
 }
 
-fn is_signed(asked: &Asked, secret: &Value, app: &TestApp) -> bool {
+/// Whether a request is signed with a secret, now.
+pub fn is_signed(asked: &Asked, secret: &Value, app: &TestApp) -> bool {
     let headers = StandardHeaders {
         id: asked.header("webhook-id"),
         timestamp: asked.header("webhook-timestamp"),

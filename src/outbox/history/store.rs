@@ -88,22 +88,21 @@ pub async fn send_failed_again(tx: &mut Tx, carrier: &str, since: Timestamp, now
     Ok(found)
 }
 
-/// Gives up what waits for a carrier and is not being carried; answers how many.
+/// Makes everything due now that waits for a carrier and is not being carried; answers how many messages that are.
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn give_up(tx: &mut Tx, carrier: &str, why: &str, now: Timestamp) -> Result<u64> {
-    on_engine!(tx, |conn| {
-        Ok(sqlx::query(
-            "UPDATE outbox SET state = 'failed', last_error = $2, settled_at = $3 WHERE state = 'waiting' AND carrier = $1 AND lease_token IS NULL",
-        )
-        .bind(carrier)
-        .bind(why)
-        .bind(now)
-        .execute(conn)
-        .await?
-        .rows_affected())
-    })
+pub async fn hasten(tx: &mut Tx, carrier: &str, now: Timestamp) -> Result<u64> {
+    let hastened = on_engine!(tx, |conn| {
+        sqlx::query("UPDATE outbox SET due_at = $2 WHERE state = 'waiting' AND carrier = $1 AND lease_token IS NULL")
+            .bind(carrier)
+            .bind(now)
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    tx.announce(Change::Outbox);
+    Ok(hastened)
 }
 
 /// Forgets messages that were settled before an instant, with their attempts; answers how many.

@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::worker::post;
-use super::{EventKind, SECRET_PURPOSE, State, Webhook, WebhookId, store};
+use super::{EventKind, MOST, SECRET_PURPOSE, State, Webhook, WebhookId, carrier, store};
 use crate::clock::{DAY_MS, Timestamp};
-use crate::db::Session;
+use crate::db::{Session, Tx};
 use crate::net::guard::Needs;
+use crate::outbox::history;
 use crate::survey::{self, SurveyId};
 use crate::web::auth::Admin;
 use crate::web::body::{self, Body};
 use crate::web::list::{ListQuery, Page};
-use crate::web::problem::{FieldError, ProblemBody};
+use crate::web::problem::{FieldError, Kind, ProblemBody};
 use crate::web::{Context, Problem};
 
 /// What a caller says of an endpoint.
@@ -33,7 +34,7 @@ pub struct WebhookDraft {
     /// The slug of the only survey that it is told of; null for all.
     #[serde(default)]
     survey: Option<String>,
-    /// `disabled` switches it off, `enabled` on again; what happens meanwhile is kept for it.
+    /// `disabled` switches it off, `enabled` on again; what waits then and what happens meanwhile is given up, and kept for 30 days to be sent again.
     #[serde(default)]
     state: Option<State>,
 }
@@ -91,11 +92,14 @@ impl WebhookBody {
 /// `{"type", "timestamp", "number", "data"}`; `number` counts the events of the endpoint, so that a receiver can put them in order. Answer 2xx
 /// within the time limit; anything else is tried again.
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "Webhooks", request_body = WebhookDraft, security(("key" = [])),
-    responses((status = 201, body = WebhookBody), (status = 422, body = ProblemBody)))]
+    responses((status = 201, body = WebhookBody), (status = 409, description = "There are 100 endpoints already", body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn create(_: Admin, context: Data<Context>, body: Body<WebhookDraft>) -> Result<(Json<WebhookBody>, StatusCode), Problem> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let (draft, survey_id) = checked(&mut tx, &context, body.value).await?;
+    if store::list_live(&mut tx).await?.len() >= MOST {
+        return Err(Problem::new(Kind::Conflict).detail(format!("There are {MOST} endpoints already, which is the most: remove one.")));
+    }
     let secret = fresh_secret(&context);
     let webhook = Webhook {
         id: WebhookId(context.random.uuid(now)),
@@ -172,6 +176,12 @@ async fn find(session: &mut impl Session, id: WebhookId) -> Result<Webhook, Prob
     store::find(session, id).await?.ok_or_else(|| Problem::not_found("webhook"))
 }
 
+/// An endpoint, locked until the transaction ends: of two who change it at once the second sees what the first did.
+async fn hold(tx: &mut Tx, id: WebhookId) -> Result<Webhook, Problem> {
+    store::lock(tx, id).await?;
+    find(tx, id).await
+}
+
 /// One endpoint
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}", tag = "Webhooks", params(("id" = WebhookId, Path)), security(("key" = [])),
     responses((status = 200, body = WebhookBody), (status = 404, body = ProblemBody)))]
@@ -188,7 +198,7 @@ pub(crate) async fn show(_: Admin, context: Data<Context>, id: Path<WebhookId>) 
 pub(crate) async fn change(_: Admin, context: Data<Context>, id: Path<WebhookId>, body: Body<Value>) -> Result<Json<WebhookBody>, Problem> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let mut webhook = find(&mut tx, *id).await?;
+    let mut webhook = hold(&mut tx, *id).await?;
     let slug = slug(&mut tx, &webhook).await?;
     let mut whole = json!({"url": webhook.url, "events": webhook.events, "survey": slug, "state": webhook.state});
     body::merge(&mut whole, body.value);
@@ -201,6 +211,9 @@ pub(crate) async fn change(_: Admin, context: Data<Context>, id: Path<WebhookId>
     }
     (webhook.url, webhook.events, webhook.survey_id, webhook.state, webhook.updated_at) = (draft.url, draft.events, survey_id, state, now);
     store::update(&mut tx, &webhook).await?;
+    if state == State::Disabled {
+        history::store::hasten(&mut tx, &webhook.carrier(), now).await?;
+    }
     tx.commit().await?;
     Ok(Json(WebhookBody::new(webhook, draft.survey, None, now)))
 }
@@ -211,9 +224,10 @@ pub(crate) async fn change(_: Admin, context: Data<Context>, id: Path<WebhookId>
 pub(crate) async fn delete(_: Admin, context: Data<Context>, id: Path<WebhookId>) -> Result<HttpResponse, Problem> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let webhook = find(&mut tx, *id).await?;
-    store::delete(&mut tx, *id, now).await?;
-    crate::outbox::history::store::give_up(&mut tx, &webhook.carrier(), "the endpoint was removed", now).await?;
+    if !store::delete(&mut tx, *id, now).await? {
+        return Err(Problem::not_found("webhook"));
+    }
+    history::store::hasten(&mut tx, &carrier(*id), now).await?;
     tx.commit().await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -224,7 +238,7 @@ pub(crate) async fn delete(_: Admin, context: Data<Context>, id: Path<WebhookId>
 pub(crate) async fn rotate(_: Admin, context: Data<Context>, id: Path<WebhookId>) -> Result<Json<WebhookBody>, Problem> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let mut webhook = find(&mut tx, *id).await?;
+    let mut webhook = hold(&mut tx, *id).await?;
     let slug = slug(&mut tx, &webhook).await?;
     let secret = fresh_secret(&context);
     let sealed = context.keyring.seal(SECRET_PURPOSE, secret.as_bytes(), &context.random);
