@@ -198,6 +198,8 @@ mod tests {
         fn every_form_of_a_number_is_read_as_that_number(at in 0..COUNTRIES.len(), figures in "[1-9][0-9]{12}") {
             let country = &COUNTRIES[at];
             let phone = Phone { code: country.code.to_owned(), national: figures[..*country.digits.end().min(&12)].to_owned() };
+            // No number begins like the way abroad, as 8 10 does in Russia.
+            prop_assume!(!phone.written(PhoneFormat::National, Some(country)).starts_with(country.abroad));
             for format in PhoneFormat::ALL {
                 let written = phone.written(*format, Some(country));
                 let read = Phone::read(&written, Some(country));
