@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Claimed;
@@ -74,9 +74,9 @@ struct Load {
 pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
     let mut changes = carrier.round().db.changes().listen();
     let mut loads: HashMap<String, Load> = HashMap::new();
-    let mut under_way: JoinSet<(String, Result<()>)> = JoinSet::new();
+    let mut crew = Crew::default();
     while !stop.is_cancelled() {
-        let wait = match fill(&carrier, &mut loads, &mut under_way).await {
+        let wait = match fill(&carrier, &mut loads, &mut crew).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!(cause = %error, "the outbox cannot be served right now");
@@ -85,11 +85,11 @@ pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => break,
-            Some(ended) = under_way.join_next(), if !under_way.is_empty() => {
-                note(ended, &mut loads);
+            Some(ended) = crew.tasks.join_next_with_id(), if !crew.tasks.is_empty() => {
+                crew.note(ended, &mut loads);
                 // Whatever else ended meanwhile frees its place in the same round.
-                while let Some(ended) = under_way.try_join_next() {
-                    note(ended, &mut loads);
+                while let Some(ended) = crew.tasks.try_join_next_with_id() {
+                    crew.note(ended, &mut loads);
                 }
             }
             () = tokio::time::sleep(wait) => {}
@@ -97,38 +97,46 @@ pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
         }
     }
     give_back(carrier.as_ref(), loads).await;
-    while let Some(ended) = under_way.join_next().await {
-        note(ended, &mut HashMap::new());
+    while let Some(ended) = crew.tasks.join_next_with_id().await {
+        crew.note(ended, &mut HashMap::new());
     }
 }
 
-fn note(ended: std::result::Result<(String, Result<()>), tokio::task::JoinError>, loads: &mut HashMap<String, Load>) {
-    match ended {
-        Ok((lane, result)) => {
-            if let Some(load) = loads.get_mut(&lane) {
-                load.under_way = load.under_way.saturating_sub(1);
+/// Whoever is under way, each with its lane.
+#[derive(Default)]
+struct Crew {
+    tasks: JoinSet<Result<()>>,
+    lanes: HashMap<Id, String>,
+}
+
+impl Crew {
+    fn note(&mut self, ended: std::result::Result<(Id, Result<()>), JoinError>, loads: &mut HashMap<String, Load>) {
+        let id = match ended {
+            Ok((id, result)) => {
+                if let Err(error) = result {
+                    tracing::warn!(cause = %error, "a message could not be settled; it is carried again when its lease ends");
+                }
+                id
             }
-            if let Err(error) = result {
-                tracing::warn!(cause = %error, "a message could not be settled; it is carried again when its lease ends");
+            Err(error) => {
+                tracing::error!(cause = %error, "carrying a message broke off; it is carried again when its lease ends");
+                error.id()
             }
+        };
+        if let Some(load) = self.lanes.remove(&id).and_then(|lane| loads.get_mut(&lane)) {
+            load.under_way = load.under_way.saturating_sub(1);
         }
-        // The lane is served with one place less until the process starts anew: that is a fault of ours, and it is told.
-        Err(error) => tracing::error!(cause = %error, "carrying a message broke off; it is carried again when its lease ends"),
     }
 }
 
 /// Claims what is due in every lane with room, begins what there are places for, and answers how long nothing more is due.
-async fn fill<C: Carrier>(
-    carrier: &Arc<C>,
-    loads: &mut HashMap<String, Load>,
-    under_way: &mut JoinSet<(String, Result<()>)>,
-) -> Result<Duration> {
+async fn fill<C: Carrier>(carrier: &Arc<C>, loads: &mut HashMap<String, Load>, crew: &mut Crew) -> Result<Duration> {
     let round = carrier.round();
     let lanes = carrier.lanes().await?;
     let mut wait = LOOK_EVERY;
     for lane in &lanes {
         let load = loads.entry(lane.carrier.clone().into_owned()).or_default();
-        begin(carrier, lane, load, under_way);
+        begin(carrier, lane, load, crew);
         while load.under_way < lane.at_once {
             let due_in = due_in(round, lane).await?;
             if !due_in.is_zero() {
@@ -140,7 +148,7 @@ async fn fill<C: Carrier>(
                 // Another node has it.
                 break;
             }
-            begin(carrier, lane, load, under_way);
+            begin(carrier, lane, load, crew);
         }
     }
     loads.retain(|_, load| load.under_way > 0 || !load.queue.is_empty());
@@ -148,16 +156,14 @@ async fn fill<C: Carrier>(
 }
 
 /// Begins what was claimed, as far as there are places.
-fn begin<C: Carrier>(carrier: &Arc<C>, lane: &Lane, load: &mut Load, under_way: &mut JoinSet<(String, Result<()>)>) {
+fn begin<C: Carrier>(carrier: &Arc<C>, lane: &Lane, load: &mut Load, crew: &mut Crew) {
     while load.under_way < lane.at_once
         && let Some(message) = load.queue.pop_front()
     {
         load.under_way = load.under_way.saturating_add(1);
-        let (carrier, name) = (Arc::clone(carrier), lane.carrier.clone().into_owned());
-        under_way.spawn(async move {
-            let result = carrier.carry(&message).await;
-            (name, result)
-        });
+        let carrier = Arc::clone(carrier);
+        let task = crew.tasks.spawn(async move { carrier.carry(&message).await });
+        crew.lanes.insert(task.id(), lane.carrier.clone().into_owned());
     }
 }
 

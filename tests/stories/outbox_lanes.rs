@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nabz::clock::Clock;
 use nabz::db::{self, Db};
@@ -119,5 +120,18 @@ on_both_engines! {
         assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE state = 'sent' AND attempt_count = 1").await, 2);
         assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE state = 'waiting' AND lease_token IS NULL AND attempt_count = 0").await, 6);
         assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox_attempt WHERE outcome = 'sent'").await, 2);
+    }
+
+    async fn what_breaks_off_frees_its_place(app: TestApp) {
+        let (mut porter, mut seen) = porter(&app, 2);
+        // There is no gate for this lane: whoever looks for it panics.
+        Arc::get_mut(&mut porter).unwrap().lanes.push(Lane::new("broken".into(), 2));
+        put(&app, "broken", 5).await;
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(run(Arc::clone(&porter), stop.clone()));
+        let all = tokio::time::timeout(Duration::from_secs(30), until_begun(&mut seen, "broken", 5)).await;
+        assert!(all.is_ok(), "after two, the lane has no place any more");
+        stop.cancel();
+        serving.await.unwrap();
     }
 }
