@@ -29,8 +29,8 @@ const ROUNDS: usize = 50;
 pub const TICKETS: usize = 6;
 /// Connections to the mail server, and so messages under way.
 pub const AT_ONCE: usize = 4;
-const LEASES_END: &str = "UPDATE outbox SET due_at = due_at - 300000 WHERE state = 'waiting' AND lease_token IS NOT NULL";
-const WAITING: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'waiting'";
+pub const LEASES_END: &str = "UPDATE outbox SET due_at = due_at - 300000 WHERE state = 'waiting' AND lease_token IS NOT NULL";
+pub const WAITING: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'waiting'";
 
 /// What callers want of the service, and were not told so far that it is done.
 #[derive(Default)]
@@ -122,7 +122,7 @@ pub fn messages(tickets: &[String], ends: &BTreeMap<String, (String, Ended)>) ->
     tickets.iter().map(message).collect()
 }
 
-async fn execute(url: &str, sql: &'static str) {
+pub async fn execute(url: &str, sql: &'static str) {
     if url.starts_with("sqlite:") {
         let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
         sqlx::query(sql).execute(&mut connection).await.unwrap();
