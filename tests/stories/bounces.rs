@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::common::{TestApp, answer};
 use crate::on_both_engines;
 
+const WATCHED: &[(&str, &str)] = &[("NABZ__MAIL__ADMIN", "ops@acme.example")];
 const BOUNCING: &[(&str, &str)] = &[("NABZ__MAIL__BOUNCE_DOMAIN", "bounce.acme.example")];
 
 /// Everything that a report can change.
@@ -176,6 +177,33 @@ on_both_engines! {
         assert_eq!(app.scalar("SELECT COUNT(*) FROM notice").await, told);
         assert_eq!(app.scalar("SELECT COUNT(*) FROM outbox WHERE kind = 'notice'").await, told);
         assert_eq!(app.close_ticket("support", "2", "sara@example.com").await["outcome"], "invited");
+    }
+
+    async fn the_operator_hears_of_refusals_once_a_day_and_domain_and_of_no_address(app: TestApp = WATCHED) {
+        app.survey("support", json!({})).await;
+        let noticed = async || {
+            app.app.deliver_due().await.unwrap();
+            let mails = app.mails.lock().unwrap();
+            let notices = mails.iter().filter(|mail| mail.to.address == "ops@acme.example");
+            notices.map(|mail| (mail.subject.clone(), mail.text.clone())).collect::<Vec<_>>()
+        };
+        for (number, (email, notices)) in [("sara@example.com", 1), ("omid@example.com", 1), ("lea@other.example", 2)].into_iter().enumerate() {
+            let sent = send(&app, &format!("{number}"), email).await;
+            hand_in(&app, &report(&app, sample!("policy-5.7.1"), &sent, "")).await;
+            assert_eq!(noticed().await.len(), notices, "{email}");
+        }
+        app.clock.advance(86_400_000);
+        let sent = send(&app, "9", "sara@example.com").await;
+        // Whose server refused is told by the customer's address, not by the report.
+        let forged = report(&app, sample!("policy-5.7.1"), &sent, "").replace("rfc822; sara@example.com", "rfc822; x@forged.example");
+        hand_in(&app, &forged).await;
+        let told = noticed().await;
+        let domains: Vec<bool> = told.iter().map(|(subject, _)| subject.contains("other.example")).collect();
+        assert_eq!(domains, [false, true, false], "{told:?}");
+        for (subject, text) in &told {
+            assert!(subject.contains("example") && text.contains("policy 5.7.1: 554 5.7.1 Service unavailable"), "{text}");
+            assert!(!text.contains('@') && !subject.contains("forged") && !text.contains("forged"), "{subject} {text}");
+        }
     }
 
     async fn a_complaint_suppresses_at_once(app: TestApp) {
