@@ -84,7 +84,7 @@ pub(super) fn described(error: &lettre::transport::smtp::Error) -> String {
     }
 }
 
-/// One line of at most [`LONGEST`] characters: `<…>` and every word with an `@` are cut, as relays quote the recipient's address.
+/// One line of at most 200 characters: `<…>` and every word with an `@` are cut, as relays quote the recipient's address.
 #[must_use]
 pub fn kept(text: &str) -> String {
     let mut outside = String::with_capacity(text.len());
