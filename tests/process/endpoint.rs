@@ -1,6 +1,7 @@
 //! A receiver of webhooks that does its worst: it refuses, redirects, hangs up before and after it has read, resets, falls silent, drags its feet and
 //! talks nonsense, each by chance, and writes down every event that it keeps.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::chance::Chance;
 use crate::ledger::Ledger;
@@ -61,23 +63,37 @@ pub struct Endpoint {
     pub url: String,
     /// Whether it behaves.
     is_calm: Arc<AtomicBool>,
+    /// Where it listens.
+    address: SocketAddr,
+    /// Whose connection it took last.
+    last: watch::Receiver<Option<SocketAddr>>,
 }
 
 impl Endpoint {
     /// Listens on a free port.
     pub async fn start(chance: Chance, ledger: Arc<Ledger>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/told", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/told");
+        let (taken, last) = watch::channel(None);
         let is_calm = Arc::new(AtomicBool::new(false));
         let (calm, chance) = (Arc::clone(&is_calm), Arc::new(chance));
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, peer)) = listener.accept().await {
                 let fate = if calm.load(Ordering::SeqCst) { Fate::Fine } else { chance.one_of(&FATES) };
-                let ledger = Arc::clone(&ledger);
-                tokio::spawn(async move { answer(stream, fate, &ledger).await });
+                let (ledger, round) = (Arc::clone(&ledger), ledger.round());
+                tokio::spawn(async move { answer(stream, (fate, round), &ledger).await });
+                taken.send_replace(Some(peer));
             }
         });
-        Self { url, is_calm }
+        Self { url, is_calm, address, last }
+    }
+
+    /// Waits until every connection that was opened before is taken: they are taken in their order.
+    pub async fn catch_up(&self) {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let mine = stream.local_addr().unwrap();
+        self.last.clone().wait_for(|last| *last == Some(mine)).await.unwrap();
     }
 
     /// From now on it takes everything.
@@ -87,7 +103,7 @@ impl Endpoint {
 }
 
 /// Takes one request as its fate has it; every connection carries one.
-async fn answer(mut stream: TcpStream, fate: Fate, ledger: &Ledger) -> Option<()> {
+async fn answer(mut stream: TcpStream, (fate, round): (Fate, usize), ledger: &Ledger) -> Option<()> {
     ledger.happened(1);
     if fate == Fate::DropUnread {
         return None;
@@ -104,7 +120,7 @@ async fn answer(mut stream: TcpStream, fate: Fate, ledger: &Ledger) -> Option<()
     }
     let body: Value = serde_json::from_str(&body).unwrap();
     let event = head.lines().find_map(|line| line.strip_prefix("webhook-id: ")).unwrap();
-    let place = ledger.keep(body["data"]["customer"]["email"].as_str().unwrap(), event);
+    let place = ledger.keep(body["data"]["customer"]["email"].as_str().unwrap(), event, round);
     match fate {
         Fate::DropAfter => None,
         Fate::Garbage => say(&mut stream, "\u{0}\u{ff} what\r\n\r\n", false).await,

@@ -48,10 +48,15 @@ impl Ledger {
         self.entries.lock().unwrap()
     }
 
-    /// Keeps a copy that nobody was told of so far; answers its place.
-    pub fn keep(&self, name: &str, id: &str) -> usize {
+    /// How often the service was killed so far.
+    pub fn round(&self) -> usize {
+        self.entries().round
+    }
+
+    /// Keeps a copy that nobody was told of so far; answers its place. `round` is that in which it began to come: what was on its way when the
+    /// service was killed is read later.
+    pub fn keep(&self, name: &str, id: &str, round: usize) -> usize {
         let mut entries = self.entries();
-        let round = entries.round;
         entries.receipts.push(Receipt { name: name.to_owned(), id: id.to_owned(), round, is_acknowledged: false });
         entries.receipts.len() - 1
     }

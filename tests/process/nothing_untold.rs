@@ -97,6 +97,7 @@ async fn story(home: Home, url: &str) {
         assert!(happened.is_ok(), "round {round}: nothing happens any more");
         service.kill();
         wanted = voting.await.unwrap();
+        endpoint.catch_up().await;
         ledger.next_round();
         execute(url, LEASES_END).await;
         service = home.serve();

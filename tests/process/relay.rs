@@ -97,7 +97,9 @@ impl Relay {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&kept);
-                tokio::spawn(async move { Conversation { stream: BufReader::new(stream), shared: &shared, is_slow: false }.run().await });
+                tokio::spawn(async move {
+                    Conversation { stream: BufReader::new(stream), shared: &shared, is_slow: false, round: 0 }.run().await
+                });
             }
         });
         Self { url, shared }
@@ -136,6 +138,8 @@ struct Conversation<'a> {
     stream: BufReader<TcpStream>,
     shared: &'a Shared,
     is_slow: bool,
+    /// In which round the message at hand began to come.
+    round: usize,
 }
 
 impl Conversation<'_> {
@@ -153,6 +157,8 @@ impl Conversation<'_> {
             match line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase().as_str() {
                 "EHLO" => self.say("250-relay\r\n250 8BITMIME").await?,
                 "RCPT" => {
+                    // Answered before anything of the message is sent.
+                    self.round = self.shared.ledger.round();
                     address = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
                     fate = self.shared.fate(&address);
                     self.is_slow = fate == Fate::Slow;
@@ -212,7 +218,7 @@ impl Conversation<'_> {
             }
             _ => {}
         }
-        let place = self.shared.ledger.keep(address, &id);
+        let place = self.shared.ledger.keep(address, &id, self.round);
         match fate {
             Fate::DropAfterDot => None,
             Fate::Garbage => self.say("\u{0}\u{ff} what").await,
