@@ -15,7 +15,8 @@ use super::{Auth, BodyTemplate, Definition, RESERVED, Verb, country};
 use crate::i18n::Locale;
 use crate::net::guard::{Guard, Needs};
 use crate::web::body;
-use crate::web::problem::{FieldError, Problem};
+use crate::web::fields::Fields;
+use crate::web::problem::Problem;
 
 /// Headers, fields of a form, settings or secrets at most.
 const MOST: usize = 50;
@@ -120,28 +121,28 @@ impl Draft {
     pub fn check(&self, kept: &[String], guard: &Guard) -> Result<(), Problem> {
         let Self { head, definition } = self;
         let names: Vec<&str> = kept.iter().chain(head.secrets.keys()).map(String::as_str).collect();
-        let mut errors = Errors(Vec::new());
-        errors.unless(is_slug(&head.name), "name", "must be 1 to 64 lower-case letters, digits and inner hyphens");
+        let mut errors = Fields::default();
+        errors.slug("name", &head.name);
         errors.unless(!RESERVED.contains(&head.name.as_str()), "name", "must not be email or webhook, which are channels of their own");
         for (name, secret) in &head.secrets {
-            errors.name("secrets", name);
+            check_name(&mut errors, "secrets", name);
             let fits = (1..=LONGEST_SECRET).contains(&secret.expose_secret().len());
             errors.unless(fits, &format!("secrets.{name}"), "must be 1 to 4000 bytes");
         }
         if let Some(preset) = head.preset {
-            errors.0.extend(preset.lacks(|name| definition.settings.contains_key(name), |name| names.contains(&name)));
+            errors.extend(preset.lacks(|name| definition.settings.contains_key(name), |name| names.contains(&name)));
         }
         check_parts(definition, &mut errors);
         check_rules(definition, &mut errors);
         errors.unless(names.len() <= MOST, "secrets", "must be at most 50");
-        if !errors.0.is_empty() {
-            return Err(Problem::fields(errors.0));
+        if !errors.are_valid() {
+            return Err(errors.into_problem());
         }
         try_out(definition, &names, guard).map_err(|(field, message)| Problem::field(field, message))
     }
 }
 
-fn check_parts(definition: &Definition, errors: &mut Errors) {
+fn check_parts(definition: &Definition, errors: &mut Fields) {
     errors.unless(has_literal_host(&definition.url), "url", "must begin with https:// and a host, without a template up to the path");
     errors.unless(definition.headers.len() <= MOST, "headers", "must be at most 50");
     for name in definition.headers.keys() {
@@ -161,7 +162,7 @@ fn check_parts(definition: &Definition, errors: &mut Errors) {
     errors.unless(definition.method != Verb::Get || definition.body.is_none(), "body", "must be null for GET");
     errors.unless(definition.settings.len() <= MOST, "settings", "must be at most 50");
     for (name, value) in &definition.settings {
-        errors.name("settings", name);
+        check_name(errors, "settings", name);
         let fits = value.chars().count() <= LONGEST && !value.chars().any(char::is_control);
         errors.unless(fits, &format!("settings.{name}"), "must be at most 500 characters without line breaks");
     }
@@ -171,7 +172,7 @@ fn check_parts(definition: &Definition, errors: &mut Errors) {
     errors.unless(!needed, "country", "is needed for national numbers: two letters such as DE or IR");
 }
 
-fn check_rules(definition: &Definition, errors: &mut Errors) {
+fn check_rules(definition: &Definition, errors: &mut Fields) {
     let Definition { success, retry, id_pointer, .. } = definition;
     for (field, pointer) in [
         ("success.pointer", &success.pointer),
@@ -226,27 +227,11 @@ fn is_header(name: &str) -> bool {
     (1..=100).contains(&name.len()) && name.bytes().all(is_token) && !OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str())
 }
 
-fn is_slug(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=64).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-/// Collects every field that is not valid, so that a caller sees them all at once.
-struct Errors(Vec<FieldError>);
-
-impl Errors {
-    fn unless(&mut self, holds: bool, field: &str, message: &str) {
-        if !holds {
-            self.0.push(FieldError { field: field.to_owned(), message: message.to_owned() });
-        }
-    }
-
-    /// A name that templates can say.
-    fn name(&mut self, part: &str, name: &str) {
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        let fits = (1..=40).contains(&name.len()) && name.bytes().all(inner) && name.starts_with(|first: char| first.is_ascii_lowercase());
-        self.unless(fits, &format!("{part}.{name}"), "must be named by 1 to 40 lower-case letters, digits and _, beginning with a letter");
-    }
+/// Refuses what templates cannot say as a name.
+fn check_name(errors: &mut Fields, part: &str, name: &str) {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let fits = (1..=40).contains(&name.len()) && name.bytes().all(inner) && name.starts_with(|first: char| first.is_ascii_lowercase());
+    errors.unless(fits, &format!("{part}.{name}"), "must be named by 1 to 40 lower-case letters, digits and _, beginning with a letter");
 }
 
 /// A gateway as it is shown; its secrets by name only.

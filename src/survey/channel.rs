@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::db::text_enum;
+use crate::web::fields::is_slug;
 
 /// What the carrier of a gateway's messages is called, before its name.
 const GATEWAY: &str = "gateway/";
@@ -74,13 +75,10 @@ impl FromStr for Channel {
     type Err = UnknownChannel;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_name = |text: &str| {
-            (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
         match text {
             "email" => Ok(Self::Email),
             "webhook" => Ok(Self::Webhook),
-            name if is_name(name) => Ok(Self::Gateway(name.to_owned())),
+            name if is_slug(name) => Ok(Self::Gateway(name.to_owned())),
             _ => Err(UnknownChannel),
         }
     }

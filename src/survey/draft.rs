@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::i18n::Locale;
 use crate::metric::{Metric, Scale};
 use crate::net::domain;
-use crate::web::problem::{FieldError, Problem};
+use crate::web::fields::Fields;
+use crate::web::problem::Problem;
 
 /// Domains that a survey can leave out.
 const MOST_DOMAINS: usize = 1000;
@@ -74,7 +75,7 @@ impl Draft {
     /// # Errors
     /// 422 with every field that is not valid.
     pub fn into_survey(self, id: SurveyId, now: Timestamp) -> Result<Survey, Problem> {
-        let mut errors = Errors(Vec::new());
+        let mut errors = Fields::default();
         let locale = self.locale.unwrap_or(Locale::En);
         self.check_texts(&mut errors);
         self.check_look(&mut errors);
@@ -93,8 +94,8 @@ impl Draft {
             "must be a list of email, webhook and names of gateways, each once, or [] when you send the link yourself",
         );
         check_public(&self.public, &mut errors);
-        let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.0.is_empty()) else {
-            return Err(Problem::fields(errors.0));
+        let (Ok(timezone), Ok(deliver), true) = (timezone, deliver, errors.are_valid()) else {
+            return Err(errors.into_problem());
         };
         Ok(Survey {
             id,
@@ -120,8 +121,8 @@ impl Draft {
         })
     }
 
-    fn check_texts(&self, errors: &mut Errors) {
-        errors.unless(is_slug(&self.slug), "slug", "must be 1 to 64 lower-case letters, digits and inner hyphens");
+    fn check_texts(&self, errors: &mut Fields) {
+        errors.slug("slug", &self.slug);
         errors.text("name", Some(&self.name), 1, 200);
         errors.text("company", self.company.as_ref(), 0, 100);
         for (locale, texts) in &self.texts {
@@ -139,7 +140,7 @@ impl Draft {
         }
     }
 
-    fn check_look(&self, errors: &mut Errors) {
+    fn check_look(&self, errors: &mut Fields) {
         let is_color = |text: &str| text.len() == 7 && text.starts_with('#') && text.chars().skip(1).all(|digit| digit.is_ascii_hexdigit());
         errors.unless(is_color(&self.brand.color), "brand.color", "must be #rrggbb");
         let is_address = |url: &String| {
@@ -153,7 +154,7 @@ impl Draft {
     }
 
     /// What the caller said, laid over what is usual for the metric.
-    fn policy(&self, errors: &mut Errors) -> Policy {
+    fn policy(&self, errors: &mut Fields) -> Policy {
         let usual = Policy::usual(self.metric);
         let Ok(serde_json::Value::Object(mut whole)) = serde_json::to_value(&usual) else {
             return usual;
@@ -200,7 +201,7 @@ impl From<&Survey> for Draft {
 }
 
 /// Checks a policy and writes its domains in their one form.
-fn check_policy(policy: &mut Policy, errors: &mut Errors) {
+fn check_policy(policy: &mut Policy, errors: &mut Fields) {
     for (name, value, low, high) in [
         ("delay_minutes", policy.delay_minutes, 0, 43_200),
         ("quiet_days", policy.quiet_days, 0, 3650),
@@ -231,35 +232,10 @@ fn check_policy(policy: &mut Policy, errors: &mut Errors) {
     }
 }
 
-fn check_public(public: &Public, errors: &mut Errors) {
+fn check_public(public: &Public, errors: &mut Fields) {
     errors.range("public.minimum", public.minimum, 10, 1000);
     errors.range("public.lot", public.lot, 5, 100);
     errors.text("public.title", public.title.as_ref(), 1, 200);
-}
-
-fn is_slug(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=64).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-/// Collects every field that is not valid, so that a caller sees them all at once.
-struct Errors(Vec<FieldError>);
-
-impl Errors {
-    fn unless(&mut self, holds: bool, field: &str, message: &str) {
-        if !holds {
-            self.0.push(FieldError { field: field.to_owned(), message: message.to_owned() });
-        }
-    }
-
-    fn range(&mut self, field: &str, value: i64, low: i64, high: i64) {
-        self.unless((low..=high).contains(&value), field, &format!("must be from {low} to {high}"));
-    }
-
-    fn text(&mut self, field: &str, text: Option<&String>, low: usize, high: usize) {
-        let fits = |text: &String| (low..=high).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
-        self.unless(text.is_none_or(fits), field, &format!("must be {low} to {high} characters without line breaks"));
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod body;
 pub mod color;
 pub mod docs;
+pub mod fields;
 pub mod gzip;
 pub mod layout;
 pub mod limit;
