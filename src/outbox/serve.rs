@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Claimed;
@@ -68,15 +69,16 @@ pub trait Carrier: Send + Sync + 'static {
 struct Load {
     under_way: usize,
     queue: VecDeque<Claimed>,
+    /// Until when nothing is due, as far as was looked.
+    quiet_until: Option<Instant>,
 }
 
 /// Serves a carrier until told to stop; what was claimed and not begun is given back then.
 pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
     let mut changes = carrier.round().db.changes().listen();
-    let mut loads: HashMap<String, Load> = HashMap::new();
-    let mut crew = Crew::default();
+    let mut work = Work::default();
     while !stop.is_cancelled() {
-        let wait = match fill(&carrier, &mut loads, &mut crew).await {
+        let wait = match work.fill(&carrier).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!(cause = %error, "the outbox cannot be served right now");
@@ -85,32 +87,37 @@ pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => break,
-            Some(ended) = crew.tasks.join_next_with_id(), if !crew.tasks.is_empty() => {
-                crew.note(ended, &mut loads);
+            Some(ended) = work.tasks.join_next_with_id(), if !work.tasks.is_empty() => {
+                work.note(ended);
                 // Whatever else ended meanwhile frees its place in the same round.
-                while let Some(ended) = crew.tasks.try_join_next_with_id() {
-                    crew.note(ended, &mut loads);
+                while let Some(ended) = work.tasks.try_join_next_with_id() {
+                    work.note(ended);
                 }
             }
             () = tokio::time::sleep(wait) => {}
-            () = async { while changes.recv().await != Ok(Change::Outbox) {} } => {}
+            () = async { while changes.recv().await != Ok(Change::Outbox) {} } => work.looked_at = None,
         }
     }
-    give_back(carrier.as_ref(), loads).await;
-    while let Some(ended) = crew.tasks.join_next_with_id().await {
-        crew.note(ended, &mut HashMap::new());
+    give_back(carrier.as_ref(), &mut work.loads).await;
+    while let Some(ended) = work.tasks.join_next_with_id().await {
+        work.note(ended);
     }
 }
 
-/// Whoever is under way, each with its lane.
+/// The lanes, and whoever is under way in them.
 #[derive(Default)]
-struct Crew {
+struct Work {
+    lanes: Vec<Lane>,
+    /// When it was last asked which lanes there are; `None` when something was enqueued since.
+    looked_at: Option<Instant>,
+    loads: HashMap<String, Load>,
     tasks: JoinSet<Result<()>>,
-    lanes: HashMap<Id, String>,
+    /// The lane of each task.
+    places: HashMap<Id, String>,
 }
 
-impl Crew {
-    fn note(&mut self, ended: std::result::Result<(Id, Result<()>), JoinError>, loads: &mut HashMap<String, Load>) {
+impl Work {
+    fn note(&mut self, ended: std::result::Result<(Id, Result<()>), JoinError>) {
         let id = match ended {
             Ok((id, result)) => {
                 if let Err(error) = result {
@@ -123,47 +130,58 @@ impl Crew {
                 error.id()
             }
         };
-        if let Some(load) = self.lanes.remove(&id).and_then(|lane| loads.get_mut(&lane)) {
+        if let Some(load) = self.places.remove(&id).and_then(|lane| self.loads.get_mut(&lane)) {
             load.under_way = load.under_way.saturating_sub(1);
+            // It may be due again soon.
+            load.quiet_until = None;
         }
     }
-}
 
-/// Claims what is due in every lane with room, begins what there are places for, and answers how long nothing more is due.
-async fn fill<C: Carrier>(carrier: &Arc<C>, loads: &mut HashMap<String, Load>, crew: &mut Crew) -> Result<Duration> {
-    let round = carrier.round();
-    let lanes = carrier.lanes().await?;
-    let mut wait = LOOK_EVERY;
-    for lane in &lanes {
-        let load = loads.entry(lane.carrier.clone().into_owned()).or_default();
-        begin(carrier, lane, load, crew);
-        while load.under_way < lane.at_once {
-            let due_in = due_in(round, lane).await?;
-            if !due_in.is_zero() {
-                wait = wait.min(due_in);
-                break;
-            }
-            load.queue.extend(claim(round, lane, lane.claimed.saturating_sub(load.under_way)).await?);
-            if load.queue.is_empty() {
-                // Another node has it.
-                break;
-            }
-            begin(carrier, lane, load, crew);
+    /// Claims what is due in every lane with room, begins what there are places for, and answers how long nothing more is due. A lane in which
+    /// nothing happened since is not looked at again before its time: with many lanes that would be many questions for every message.
+    async fn fill<C: Carrier>(&mut self, carrier: &Arc<C>) -> Result<Duration> {
+        if self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.lanes = carrier.lanes().await?;
+            self.loads.retain(|_, load| load.under_way > 0 || !load.queue.is_empty());
+            self.loads.values_mut().for_each(|load| load.quiet_until = None);
+            self.looked_at = Some(Instant::now());
         }
+        let mut wait = LOOK_EVERY;
+        for lane in self.lanes.clone() {
+            self.begin(carrier, &lane);
+            while let Some(load) = self.loads.get_mut(lane.carrier.as_ref()).filter(|load| load.under_way < lane.at_once) {
+                let quiet = load.quiet_until.map(|until| until.saturating_duration_since(Instant::now())).filter(|quiet| !quiet.is_zero());
+                let due_in = match quiet {
+                    Some(quiet) => quiet,
+                    None => due_in(carrier.round(), &lane).await?,
+                };
+                if !due_in.is_zero() {
+                    load.quiet_until = Some(Instant::now() + due_in);
+                    wait = wait.min(due_in);
+                    break;
+                }
+                load.queue.extend(claim(carrier.round(), &lane, lane.claimed.saturating_sub(load.under_way)).await?);
+                if load.queue.is_empty() {
+                    // Another node has it.
+                    break;
+                }
+                self.begin(carrier, &lane);
+            }
+        }
+        Ok(wait)
     }
-    loads.retain(|_, load| load.under_way > 0 || !load.queue.is_empty());
-    Ok(wait)
-}
 
-/// Begins what was claimed, as far as there are places.
-fn begin<C: Carrier>(carrier: &Arc<C>, lane: &Lane, load: &mut Load, crew: &mut Crew) {
-    while load.under_way < lane.at_once
-        && let Some(message) = load.queue.pop_front()
-    {
-        load.under_way = load.under_way.saturating_add(1);
-        let carrier = Arc::clone(carrier);
-        let task = crew.tasks.spawn(async move { carrier.carry(&message).await });
-        crew.lanes.insert(task.id(), lane.carrier.clone().into_owned());
+    /// Begins what was claimed, as far as there are places.
+    fn begin<C: Carrier>(&mut self, carrier: &Arc<C>, lane: &Lane) {
+        let load = self.loads.entry(lane.carrier.clone().into_owned()).or_default();
+        while load.under_way < lane.at_once
+            && let Some(message) = load.queue.pop_front()
+        {
+            load.under_way = load.under_way.saturating_add(1);
+            let carrier = Arc::clone(carrier);
+            let task = self.tasks.spawn(async move { carrier.carry(&message).await });
+            self.places.insert(task.id(), lane.carrier.clone().into_owned());
+        }
     }
 }
 
@@ -174,9 +192,9 @@ async fn due_in(round: Round<'_>, lane: &Lane) -> Result<Duration> {
     Ok(wait_ms.map_or(LOOK_EVERY, Duration::from_millis))
 }
 
-async fn give_back(carrier: &impl Carrier, loads: HashMap<String, Load>) {
+async fn give_back(carrier: &impl Carrier, loads: &mut HashMap<String, Load>) {
     let Round { db, clock, .. } = carrier.round();
-    let claimed: Vec<Claimed> = loads.into_values().flat_map(|load| load.queue).collect();
+    let claimed: Vec<Claimed> = loads.values_mut().flat_map(|load| load.queue.drain(..)).collect();
     if claimed.is_empty() {
         return;
     }

@@ -1,6 +1,7 @@
 //! The outbox is served lane by lane: a lane that is stuck delays no other, and what was claimed and not begun is given back at a stop.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ struct Porter {
     clock: Clock,
     random: Random,
     lanes: Vec<Lane>,
+    /// How often it was asked for its lanes.
+    looks: AtomicUsize,
     gates: HashMap<&'static str, Semaphore>,
     begun: mpsc::UnboundedSender<String>,
     most: Mutex<HashMap<String, (usize, usize)>>,
@@ -34,6 +37,7 @@ impl Carrier for Porter {
     }
 
     async fn lanes(&self) -> db::Result<Vec<Lane>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         Ok(self.lanes.clone())
     }
 
@@ -66,6 +70,7 @@ fn porter(app: &TestApp, claimed: usize) -> (Arc<Porter>, mpsc::UnboundedReceive
         clock: app.clock.clone(),
         random: context.random.clone(),
         lanes: vec![lane("slow"), lane("quick")],
+        looks: AtomicUsize::new(0),
         gates: HashMap::from([("slow", Semaphore::new(0)), ("quick", Semaphore::new(Semaphore::MAX_PERMITS))]),
         begun,
         most: Mutex::default(),
@@ -106,6 +111,18 @@ on_both_engines! {
         serving.await.unwrap();
         assert!(queues(&mut app.app.context.db.read().await.unwrap()).await.unwrap().is_empty());
         assert!(porter.most.lock().unwrap().values().all(|(now, top)| *now == 0 && *top <= 2));
+    }
+
+    async fn lanes_are_looked_for_when_something_is_enqueued_and_not_for_every_message(app: TestApp) {
+        let (porter, mut seen) = porter(&app, 2);
+        put(&app, "quick", 100).await;
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(run(Arc::clone(&porter), stop.clone()));
+        until_begun(&mut seen, "quick", 100).await;
+        stop.cancel();
+        serving.await.unwrap();
+        let looks = porter.looks.load(Ordering::SeqCst);
+        assert!(looks < 50, "{looks} looks for 100 messages");
     }
 
     async fn what_was_claimed_and_not_begun_is_given_back_at_a_stop(app: TestApp) {

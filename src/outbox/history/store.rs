@@ -46,22 +46,29 @@ pub async fn list_attempts(session: &mut impl Session, ids: &[OutboxId]) -> Resu
     on_engine!(session, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await)
 }
 
+macro_rules! again {
+    ($which:literal) => {
+        concat!(
+            "UPDATE outbox SET state = 'waiting', due_at = $3, spent_count = attempt_count, interrupted_count = 0, last_error = NULL, settled_at = NULL
+             WHERE ",
+            $which
+        )
+    };
+}
+
 /// Lets a settled message of a carrier wait again, due now, with a fresh schedule; false when there is none that was settled.
 ///
 /// # Errors
 /// When the database cannot store it.
 pub async fn send_again(tx: &mut Tx, id: OutboxId, carrier: &str, now: Timestamp) -> Result<bool> {
     let found = on_engine!(tx, |conn| {
-        sqlx::query(
-            "UPDATE outbox SET state = 'waiting', due_at = $3, spent_count = attempt_count, interrupted_count = 0, last_error = NULL, settled_at = NULL
-             WHERE id = $1 AND carrier = $2 AND state <> 'waiting'",
-        )
-        .bind(id)
-        .bind(carrier)
-        .bind(now)
-        .execute(conn)
-        .await?
-        .rows_affected()
+        sqlx::query(again!("id = $1 AND carrier = $2 AND state <> 'waiting'"))
+            .bind(id)
+            .bind(carrier)
+            .bind(now)
+            .execute(conn)
+            .await?
+            .rows_affected()
     });
     tx.announce(Change::Outbox);
     Ok(found > 0)
@@ -73,16 +80,13 @@ pub async fn send_again(tx: &mut Tx, id: OutboxId, carrier: &str, now: Timestamp
 /// When the database cannot store it.
 pub async fn send_failed_again(tx: &mut Tx, carrier: &str, since: Timestamp, now: Timestamp) -> Result<u64> {
     let found = on_engine!(tx, |conn| {
-        sqlx::query(
-            "UPDATE outbox SET state = 'waiting', due_at = $3, spent_count = attempt_count, interrupted_count = 0, last_error = NULL, settled_at = NULL
-             WHERE state = 'failed' AND carrier = $1 AND created_at >= $2",
-        )
-        .bind(carrier)
-        .bind(since)
-        .bind(now)
-        .execute(conn)
-        .await?
-        .rows_affected()
+        sqlx::query(again!("state = 'failed' AND carrier = $1 AND created_at >= $2"))
+            .bind(carrier)
+            .bind(since)
+            .bind(now)
+            .execute(conn)
+            .await?
+            .rows_affected()
     });
     tx.announce(Change::Outbox);
     Ok(found)
