@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use nabz::app::{App, Parts};
 use nabz::config::Config;
 use nabz::survey::SurveyId;
-use nabz::webhook::tell::{Teller, tell};
-use nabz::webhook::{EventKind, Happened, store};
+use nabz::webhook::tell::tell_all;
+use nabz::webhook::{EventKind, Happened};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::sync::Semaphore;
@@ -151,8 +151,7 @@ async fn happen(app: &App, event: &Happened, times: usize, receiver: &mut Receiv
     while left > 0 {
         let some = vec![event.clone(); left.min(TOGETHER)];
         let mut tx = context.db.begin().await?;
-        let all = store::list_live(&mut tx).await?;
-        let told = tell(&mut tx, Teller { endpoints: &all, random: &context.random, now: context.clock.now() }, &some).await?;
+        let told = tell_all(&mut tx, context, &some).await?;
         ensure!(told == some.len() * endpoints, "somebody is not told");
         tx.commit().await?;
         began.get_or_insert_with(Instant::now);

@@ -9,7 +9,6 @@ use super::breakdown::sum;
 use super::figures::Figures;
 use super::store::{self, Range};
 use super::{Filter, period::Period};
-use crate::clock::Timestamp;
 use crate::db;
 use crate::survey::{self, Survey, SurveyId, Surveys};
 use crate::tally::{day_number, day_of};
@@ -17,7 +16,7 @@ use crate::web::Context;
 use crate::webhook::describe::{Coming, Describe};
 use crate::webhook::endpoints::Endpoints;
 use crate::webhook::event::store::Event;
-use crate::webhook::tell::{Teller, tell};
+use crate::webhook::tell::tell;
 use crate::webhook::{EventKind, Happened, Webhook};
 
 /// Surveys looked at together.
@@ -99,16 +98,15 @@ async fn tell_survey(context: &Context, endpoints: &[Webhook], survey: &Survey) 
         return Ok(0);
     }
     let days: Vec<Happened> = (from..=over).map(|day| of_day(survey.id, day)).collect();
-    tell(&mut tx, Teller { endpoints, random: &context.random, now }, &days).await?;
+    tell(&mut tx, context, endpoints, &days).await?;
     tx.commit().await?;
     Ok(days.len())
 }
 
 /// The first day that anybody is told of: that on which the first endpoint that wants to know was added.
 fn first_day(endpoints: &[Webhook], survey: &Survey) -> Option<i32> {
-    let added = |endpoint: &Webhook| -> Timestamp { endpoint.created_at };
     let wanting = endpoints.iter().filter(|endpoint| endpoint.wants(EventKind::ReportDaily, survey.id));
-    wanting.map(added).min().map(|at| day_number(at.day_in(survey.timezone)))
+    wanting.map(|endpoint| endpoint.created_at).min().map(|at| day_number(at.day_in(survey.timezone)))
 }
 
 const fn of_day(survey: SurveyId, day: i32) -> Happened {

@@ -18,7 +18,7 @@ use crate::tally;
 use crate::web::Context;
 use crate::webhook::Happened;
 use crate::webhook::endpoints::Endpoints;
-use crate::webhook::tell::{Teller, tell};
+use crate::webhook::tell::tell;
 
 /// Votes that may wait; further ones are told to come back, so that waiting stays short.
 const QUEUE: usize = 1024;
@@ -162,8 +162,7 @@ impl Desk {
             })
             .collect();
         batch.store(&mut tx).await?;
-        let teller = Teller { endpoints: &endpoints, random: &self.context.random, now };
-        tell(&mut tx, teller, &batch.happened).await?;
+        tell(&mut tx, &self.context, &endpoints, &batch.happened).await?;
         tx.commit().await?;
         self.count(&receipts);
         Ok(receipts)

@@ -2,29 +2,26 @@
 
 use super::event::store::{self as events, NewDelivery, NewEvent};
 use super::{EVENT, EventId, Happened, State, Webhook, store};
-use crate::clock::Timestamp;
 use crate::db::{Result, Tx};
-use crate::outbox::{Job, OutboxId};
-use crate::random::Random;
+use crate::outbox::{self, Job, OutboxId};
+use crate::web::Context;
 
-/// What telling needs besides the transaction.
-#[derive(Debug, Clone, Copy)]
-pub struct Teller<'a> {
-    /// The endpoints there are.
-    pub endpoints: &'a [Webhook],
-    /// Randomness.
-    pub random: &'a Random,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// Stores events and a numbered message for each endpoint that wants one; answers how many messages wait to leave. A disabled endpoint's are kept as failed,
-/// to be sent once it is enabled and somebody asks. Of what nobody wants to know nothing is stored.
+/// Tells the endpoints there are of what happened; see [`tell`].
 ///
 /// # Errors
 /// When the database cannot store it.
-pub async fn tell(tx: &mut Tx, teller: Teller<'_>, happened: &[Happened]) -> Result<usize> {
-    let Teller { endpoints, random, now } = teller;
+pub async fn tell_all(tx: &mut Tx, context: &Context, happened: &[Happened]) -> Result<usize> {
+    let endpoints = store::list_live(tx).await?;
+    tell(tx, context, &endpoints, happened).await
+}
+
+/// Stores events and a numbered message for each endpoint that wants one; answers how many messages wait to leave. A disabled endpoint's are kept
+/// as failed, to be sent once it is enabled and somebody asks. Of what nobody wants to know nothing is stored.
+///
+/// # Errors
+/// When the database cannot store it.
+pub async fn tell(tx: &mut Tx, context: &Context, endpoints: &[Webhook], happened: &[Happened]) -> Result<usize> {
+    let (random, now) = (&context.random, context.clock.now());
     let wanted: Vec<(EventId, &Happened)> = happened
         .iter()
         .filter(|one| endpoints.iter().any(|endpoint| endpoint.wants(one.kind, one.survey)))
@@ -52,7 +49,7 @@ pub async fn tell(tx: &mut Tx, teller: Teller<'_>, happened: &[Happened]) -> Res
         }
     }
     events::insert_deliveries(tx, &deliveries).await?;
-    crate::outbox::store::enqueue_all(tx, &waiting, now).await?;
-    crate::outbox::store::enqueue_failed(tx, &kept, "the endpoint was disabled when it happened", now).await?;
+    outbox::store::enqueue_all(tx, &waiting, now).await?;
+    outbox::store::enqueue_failed(tx, &kept, "the endpoint was disabled when it happened", now).await?;
     Ok(waiting.len())
 }

@@ -12,8 +12,8 @@ use crate::net::smtp::kept;
 use crate::notice::{self, Notice};
 use crate::outbox;
 use crate::web::Context;
-use crate::webhook::tell::{Teller, tell};
-use crate::webhook::{self, EventKind, Happened};
+use crate::webhook::tell::tell_all;
+use crate::webhook::{EventKind, Happened};
 
 /// An address is given up after so many different messages came back softly, with no answer in between.
 const SOFT_AT_MOST: i64 = 3;
@@ -156,8 +156,6 @@ async fn suppress(tx: &mut Tx, about: &About, reason: Cause, now: Timestamp) -> 
 async fn tell_webhooks(tx: &mut Tx, context: &Context, report: &Believed) -> db::Result<()> {
     let Some(id) = report.about.invitation else { return Ok(()) };
     let Some(invitation) = invitation::store::find(tx, id).await? else { return Ok(()) };
-    let endpoints = webhook::store::list_live(tx).await?;
-    let teller = Teller { endpoints: &endpoints, random: &context.random, now: context.clock.now() };
     let happened = Happened {
         kind: EventKind::InvitationBounced,
         survey: invitation.survey_id,
@@ -165,7 +163,7 @@ async fn tell_webhooks(tx: &mut Tx, context: &Context, report: &Believed) -> db:
         version: 0,
         detail: Some(detail(&report.said)),
     };
-    tell(tx, teller, &[happened]).await?;
+    tell_all(tx, context, &[happened]).await?;
     Ok(())
 }
 

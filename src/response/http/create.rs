@@ -24,8 +24,7 @@ use crate::web::auth::Writer;
 use crate::web::body::Body;
 use crate::web::problem::{FieldError, ProblemBody};
 use crate::web::{Context, Problem};
-use crate::webhook;
-use crate::webhook::tell::{Teller, tell};
+use crate::webhook::tell::tell_all;
 
 /// An answer that was given elsewhere, and what it is about.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -155,9 +154,7 @@ async fn store(context: &Context, answer: &Answer, keyed: Option<&(String, Vec<u
         }
     }
     if status == StatusCode::CREATED {
-        let endpoints = webhook::store::list_live(&mut tx).await?;
-        let teller = Teller { endpoints: &endpoints, random: &context.random, now: context.clock.now() };
-        tell(&mut tx, teller, &told::given(&answer.survey, id, answer.raw).collect::<Vec<_>>()).await?;
+        tell_all(&mut tx, context, &told::given(&answer.survey, id, answer.raw).collect::<Vec<_>>()).await?;
     }
     tx.commit().await?;
     Ok((status, id))
