@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::aftermath::Sending;
+use super::gateway::score_links;
 use super::store::{Letter, find_letter};
 use super::verdict::{Verdict, judge};
 use super::worker::Courier;
@@ -17,8 +18,7 @@ use crate::survey::wording::Wording;
 use crate::survey::{self, Channel, Survey};
 use crate::webhook::describe::{Coming, Describe, Ending};
 use crate::webhook::event::store::{Event, fate};
-use crate::webhook::store::list_live;
-use crate::webhook::tell::{Teller, tell};
+use crate::webhook::tell::tell_all;
 use crate::webhook::{EventKind, Happened};
 
 /// Why an invitation by webhook leads nowhere.
@@ -35,8 +35,6 @@ impl Courier {
         if !(outbox::store::hold(&mut tx, message).await? && resend::store::lock(&mut tx, id).await?) {
             return Ok(());
         }
-        let endpoints = list_live(&mut tx).await?;
-        let teller = Teller { endpoints: &endpoints, random: &self.context.random, now };
         let happened = Happened {
             kind: EventKind::InvitationCreated,
             survey: sending.survey.id,
@@ -44,7 +42,7 @@ impl Courier {
             version: 0,
             detail: Some(sending.occasion.to_string()),
         };
-        let settlement = match tell(&mut tx, teller, &[happened]).await? {
+        let settlement = match tell_all(&mut tx, &self.context, &[happened]).await? {
             0 => Settlement::Failed(NOBODY.to_owned()),
             told => Settlement::Sent(format!("handed to {told} of the webhooks")),
         };
@@ -99,7 +97,8 @@ impl Describe for Herald {
             resend::store::lock(tx, id).await?;
             let (accepted, waiting) = fate(tx, event.id).await?;
             match ending {
-                Ending::Accepted if accepted == 1 => {
+                // None, where somebody else has the message by now: accepted is accepted all the same.
+                Ending::Accepted if accepted <= 1 => {
                     let found = survey::store::find(tx, event.survey_id).await?.zip(find_letter(tx, id).await?);
                     let Some((survey, letter)) = found else { return Ok(()) };
                     let sending = Sending::new(occasion(event), Channel::Webhook, &letter, Arc::new(survey));
@@ -133,9 +132,7 @@ impl Herald {
     fn invitation(&self, event: &Event, letter: &Letter, survey: &Survey) -> Value {
         let id = InvitationId(event.subject_id);
         let link = answer::vote_link(&self.courier.context, &self.courier.links, id);
-        let score_links: serde_json::Map<String, Value> =
-            survey.metric.points().map(|score| (score.to_string(), json!(format!("{link}/{score}")))).collect();
-        json!({"id": id, "link": link, "score_links": score_links, "expires_at": letter.expires_at})
+        json!({"id": id, "link": link, "score_links": score_links(survey, &link), "expires_at": letter.expires_at})
     }
 
     fn created(&self, event: &Event, letter: &Letter, survey: &Survey) -> Value {

@@ -1,11 +1,18 @@
 //! Invitations that the caller's own system sends: handed over by webhook, sent when an endpoint took them.
 
+use std::time::Duration;
+
+use nabz::clock::MINUTE_MS;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::TestApp;
 use crate::on_both_engines;
+use crate::peer::{Peer, bytes};
 use crate::webhooks::{SHORT, add, deliveries, let_a_day_pass, receiver, told};
+
+/// No second attempt.
+const ONCE: &[(&str, &str)] = &[("NABZ__WEBHOOKS__ALLOW_PRIVATE", "[\"127.0.0.0/8\"]"), ("NABZ__WEBHOOKS__RETRY_SCHEDULE_MS", "[]")];
 
 on_both_engines! {
     async fn a_survey_that_delivers_by_webhook_hands_its_links_to_the_callers_system(app: TestApp = SHORT) {
@@ -63,5 +70,37 @@ on_both_engines! {
         assert_eq!(peer.asked().len(), 1);
         let (_, listed) = app.get("/api/v1/deliveries?channel=webhook").await;
         assert_eq!(listed["items"][0]["state"], "cancelled");
+    }
+
+    async fn what_an_endpoint_accepted_is_sent_though_the_lease_had_ended_and_the_next_attempt_fails(app: TestApp = ONCE) {
+        let (peer, gate) = Peer::gated(|_, before| bytes(if before == 0 { 200 } else { 500 }, "", "")).await;
+        add(&app, &peer.url, &["invitation.created"]).await;
+        app.survey("support", json!({"deliver": ["webhook"]})).await;
+        let decided = app.close_ticket("support", "1", "sara@example.com").await;
+        let path = format!("/api/v1/interactions/{}", decided["id"].as_str().unwrap());
+        let state = async || app.get(&path).await.1["invitation"]["state"].as_str().unwrap().to_owned();
+        let asked = async |count: usize| {
+            while peer.asked().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let second = async {
+            asked(1).await;
+            // The first claimer is slower than its lease.
+            app.clock.advance(5 * MINUTE_MS + 1);
+            app.app.deliver_due().await.unwrap();
+        };
+        let judge = async {
+            asked(2).await;
+            gate.add_permits(1);
+            while state().await != "sent" {
+                tokio::task::yield_now().await;
+            }
+            gate.add_permits(1);
+        };
+        let together = async { tokio::join!(app.app.deliver_due(), second, judge) };
+        let (first, (), ()) = tokio::time::timeout(Duration::from_secs(30), Box::pin(together)).await.unwrap();
+        first.unwrap();
+        assert_eq!(state().await, "sent");
     }
 }
