@@ -17,6 +17,29 @@ pub const DAY_MS: i64 = 86_400_000;
 /// Milliseconds in a minute.
 pub const MINUTE_MS: i64 = 60_000;
 
+/// Reads instants as they are stored, for rows that come as JSON.
+pub mod stored {
+    use serde::{Deserialize, Deserializer};
+
+    use super::Timestamp;
+
+    /// One that is always there.
+    ///
+    /// # Errors
+    /// For anything but a whole number.
+    pub fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp)
+    }
+
+    /// One that may be missing.
+    ///
+    /// # Errors
+    /// For anything but a whole number or null.
+    pub fn maybe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(Timestamp))
+    }
+}
+
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);

@@ -1,6 +1,7 @@
 //! The load generator: measures the real binary beside controls, and says which promises of DESIGN.md it keeps.
 //!
-//! `cargo bench --bench load`; with `-- --quick` a short check, with `-- --hooks` only what hooks take. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
+//! `cargo bench --bench load`; with `-- --quick` a short check, with `-- --hooks` only what hooks take, with `-- --tune`
+//! only votes and pages at 64 connections. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
 
 mod bare;
 mod connection;
@@ -53,13 +54,14 @@ fn main() -> Result<()> {
     }
     let mut plan = FULL;
     let mut is_bench = false;
-    let mut only_hooks = false;
+    let mut part = Part::All;
     for argument in &arguments {
         match argument.as_str() {
             "--bench" => is_bench = true,
             "--quick" => plan = QUICK,
-            "--hooks" => only_hooks = true,
-            other => bail!("unknown argument {other}; there are --quick and --hooks"),
+            "--hooks" => part = Part::Hooks,
+            "--tune" => part = Part::Tune,
+            other => bail!("unknown argument {other}; there are --quick, --hooks and --tune"),
         }
     }
     if !is_bench {
@@ -69,10 +71,19 @@ fn main() -> Result<()> {
     if machine::open_files() < measure::FLOOD + SPARE_FILES {
         bail!("too few files may be open at the same time; run `ulimit -n 10000` first");
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan, only_hooks))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan, part))
 }
 
-async fn measure_all(plan: &Plan, only_hooks: bool) -> Result<()> {
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Hooks,
+    /// Votes and pages at 64 connections, for whoever makes them cheaper.
+    Tune,
+}
+
+async fn measure_all(plan: &Plan, part: Part) -> Result<()> {
     let mut engines = vec![Engine::Sqlite];
     if let Some(url) = postgres_url() {
         engines.push(Engine::Postgres(url.parse().context("NABZ_TEST_POSTGRES_URL")?));
@@ -81,7 +92,10 @@ async fn measure_all(plan: &Plan, only_hooks: bool) -> Result<()> {
     for engine in engines {
         let mut ground = Ground::new(engine)?;
         let measured = async {
-            if !only_hooks {
+            if part == Part::Tune {
+                return print(&measure::tune(&mut ground, plan).await?);
+            }
+            if part == Part::All {
                 all.push(measure::engine(&mut ground, plan).await?);
             }
             hooks.push(measure::hooks(&mut ground, plan).await?);
@@ -91,7 +105,7 @@ async fn measure_all(plan: &Plan, only_hooks: bool) -> Result<()> {
         ground.clear().await?;
         measured?;
     }
-    print(&table::render(&machine::describe(), &all, &hooks)?)
+    if part == Part::Tune { Ok(()) } else { print(&table::render(&machine::describe(), &all, &hooks)?) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is not a setting of the product")]

@@ -1,5 +1,6 @@
 //! The measurements of one engine: what belongs together runs in turns, so that both sides meet the same machine.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -156,6 +157,36 @@ pub async fn engine(ground: &mut Ground, plan: &Plan) -> Result<Figures> {
     figures.pages = pages(&side).await?;
     bare.stop().await?;
     Ok(figures)
+}
+
+/// Votes and pages at 64 connections beside their bare twins, with the server's processor time for each: what to look at while tuning.
+pub async fn tune(ground: &mut Ground, plan: &Plan) -> Result<String> {
+    let prepared = seed::prepare(ground, plan.links).await?;
+    let bare = start_bare(ground, &prepared).await?;
+    let load = plan.load(PAGE_CONNECTIONS);
+    let mut votes = Votes::new(PAGE_CONNECTIONS);
+    for _ in 0..plan.rounds {
+        votes.bare.add(&crowd::run(&bare, &prepared.bare_votes, Use::Again, load).await?);
+        votes.batched.add(&vote(ground, &prepared, BATCH, load).await?);
+    }
+    let pages = pages(&Side { plan, prepared: &prepared, bare: &bare }).await?;
+    bare.stop().await?;
+    let mut text = String::new();
+    let pairs = std::iter::once(("votes", &votes.batched, &votes.bare)).chain(pages.iter().map(|page| (page.name, &page.page, &page.bare)));
+    for (name, ours, bare) in pairs {
+        writeln!(
+            text,
+            "{} {name}: {:.0} a second, {:.2} of bare; p50 {:.1}, p99 {:.1} ms; {:.0} us of the server's processors, bare {:.0}",
+            ground.engine.name(),
+            ours.rate(),
+            ours.times(bare),
+            ours.p50(),
+            ours.p99(),
+            ours.cpu(),
+            bare.cpu(),
+        )?;
+    }
+    Ok(text)
 }
 
 impl Votes {

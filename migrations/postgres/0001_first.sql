@@ -126,6 +126,7 @@ CREATE TABLE source_event (
 CREATE INDEX source_event_age ON source_event (created_at);
 CREATE INDEX source_event_order ON source_event (source_id, id);
 
+-- With room on each page: an invitation is written again when its message leaves and when it is answered, and on its own page no index changes.
 CREATE TABLE invitation (
     id UUID NOT NULL PRIMARY KEY,
     survey_id UUID NOT NULL REFERENCES survey (id),
@@ -142,7 +143,7 @@ CREATE TABLE invitation (
     unconfirmed_score SMALLINT,
     unconfirmed_at BIGINT,
     created_at BIGINT NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX invitation_customer ON invitation (customer_id, created_at);
 
 -- What became of an invitation where no column tells: rare events only.
@@ -168,13 +169,13 @@ CREATE TABLE bounce (
 CREATE INDEX bounce_identity ON bounce (identity, kind);
 CREATE INDEX bounce_age ON bounce (created_at);
 
--- Survey and interaction are those of the invitation, which is locked while a response is stored; checking them again costs PostgreSQL
--- about as much as storing the row.
+-- Whoever stores a response has just read its invitation, with survey and interaction, and holds its lock; looking again costs PostgreSQL
+-- more than storing the row.
 CREATE TABLE response (
     id UUID NOT NULL PRIMARY KEY,
     survey_id UUID NOT NULL,
     interaction_id UUID NOT NULL,
-    invitation_id UUID UNIQUE REFERENCES invitation (id),
+    invitation_id UUID UNIQUE,
     raw SMALLINT NOT NULL,
     score SMALLINT NOT NULL,
     comment TEXT,
@@ -193,7 +194,7 @@ CREATE TABLE response (
 CREATE INDEX response_order ON response (survey_id, first_answered_at, id);
 
 CREATE TABLE response_version (
-    response_id UUID NOT NULL REFERENCES response (id),
+    response_id UUID NOT NULL,
     version INTEGER NOT NULL,
     raw SMALLINT NOT NULL,
     comment TEXT,
@@ -204,6 +205,7 @@ CREATE TABLE response_version (
 );
 
 -- Counts per survey, day and group. Rows with an empty tag count everything; a row with a tag counts what bears that tag.
+-- With room on each page, for the same reason.
 CREATE TABLE tally (
     survey_id UUID NOT NULL REFERENCES survey (id),
     tag TEXT NOT NULL,
@@ -231,7 +233,7 @@ CREATE TABLE tally (
     delivered_count BIGINT NOT NULL,
     answered_count BIGINT NOT NULL,
     PRIMARY KEY (survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product)
-);
+) WITH (fillfactor = 70);
 
 -- Messages waiting to leave. `subject_id` names what the message is about; it is composed when it is sent.
 CREATE TABLE outbox (

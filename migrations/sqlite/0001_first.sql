@@ -168,13 +168,13 @@ CREATE TABLE bounce (
 CREATE INDEX bounce_identity ON bounce (identity, kind);
 CREATE INDEX bounce_age ON bounce (created_at);
 
--- Survey and interaction are those of the invitation, which is locked while a response is stored; checking them again costs PostgreSQL
--- about as much as storing the row.
+-- Whoever stores a response has just read its invitation, with survey and interaction, and holds its lock; looking again costs PostgreSQL
+-- more than storing the row.
 CREATE TABLE response (
     id BLOB NOT NULL PRIMARY KEY,
     survey_id BLOB NOT NULL,
     interaction_id BLOB NOT NULL,
-    invitation_id BLOB UNIQUE REFERENCES invitation (id),
+    invitation_id BLOB UNIQUE,
     raw INTEGER NOT NULL,
     score INTEGER NOT NULL,
     comment TEXT,
@@ -193,7 +193,7 @@ CREATE TABLE response (
 CREATE INDEX response_order ON response (survey_id, first_answered_at, id);
 
 CREATE TABLE response_version (
-    response_id BLOB NOT NULL REFERENCES response (id),
+    response_id BLOB NOT NULL,
     version INTEGER NOT NULL,
     raw INTEGER NOT NULL,
     comment TEXT,

@@ -10,6 +10,7 @@ pub mod process;
 mod signing;
 pub mod trial;
 
+use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,16 +90,50 @@ impl Default for Parts {
     }
 }
 
+/// Random bytes of the kernel that a thread has in hand: asking for each id by itself is what answering a request would mostly ask the kernel for.
+struct InHand {
+    bytes: [u8; 512],
+    used: usize,
+}
+
+impl InHand {
+    const NONE: Self = Self { bytes: [0; 512], used: 512 };
+
+    fn fill(&mut self, wanted: &mut [u8]) {
+        if wanted.len() > self.bytes.len() - self.used {
+            ask_kernel(&mut self.bytes);
+            self.used = 0;
+        }
+        for (wanted, byte) in wanted.iter_mut().zip(self.bytes.iter_mut().skip(self.used)) {
+            // Nobody gets a byte twice, or finds it here later.
+            *wanted = std::mem::take(byte);
+        }
+        self.used += wanted.len();
+    }
+}
+
+#[expect(clippy::disallowed_methods, clippy::panic, reason = "this is the one place that asks the kernel for randomness")]
+fn ask_kernel(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
+        panic!("the kernel gives no randomness: {error}");
+    }
+}
+
+thread_local! {
+    static IN_HAND: RefCell<InHand> = const { RefCell::new(InHand::NONE) };
+}
+
 /// The kernel's randomness.
 ///
 /// # Panics
 /// When the kernel refuses: without randomness no secret would be one.
 #[must_use]
-#[expect(clippy::disallowed_methods, clippy::panic, reason = "this is the one place that asks the kernel for randomness")]
 pub fn machine_random() -> Random {
     Random::new(|bytes| {
-        if let Err(error) = getrandom::fill(bytes) {
-            panic!("the kernel gives no randomness: {error}");
+        // Much at once, and what is wanted while a thread ends, comes from the kernel directly.
+        let is_filled = bytes.len() <= 64 && IN_HAND.try_with(|hand| hand.borrow_mut().fill(bytes)).is_ok();
+        if !is_filled {
+            ask_kernel(bytes);
         }
     })
 }

@@ -16,8 +16,17 @@ pub fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Encode(Box::new(error)))
 }
 
+/// A list that SQLite gave as one text.
+///
+/// # Errors
+/// When something in it is not what it should be.
+pub fn from_json<T: DeserializeOwned>(text: String) -> Result<T> {
+    serde_json::from_str(&text).map_err(|error| Error::Decode(Box::new(error)))
+}
+
 /// Stores `T` as JSON text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Json<T>(pub T);
 
 impl<DB: Database, T> Type<DB> for Json<T>

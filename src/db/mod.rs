@@ -5,6 +5,7 @@ pub mod changes;
 mod id;
 mod json;
 pub mod open;
+pub mod script;
 pub mod text;
 mod writer;
 
@@ -14,7 +15,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub(crate) use id::id;
-pub use json::{Json, to_json};
+pub use json::{Json, from_json, to_json};
 pub use sqlx::{Error, FromRow};
 pub(crate) use text::text_enum;
 
@@ -37,6 +38,14 @@ pub enum Engine<S, P> {
 pub trait Session: Send {
     /// The connection underneath, natively typed.
     fn connection(&mut self) -> Engine<&mut SqliteConnection, &mut PgConnection>;
+
+    /// Which engine this is.
+    fn engine(&mut self) -> Engine<(), ()> {
+        match self.connection() {
+            Engine::Sqlite(_) => Engine::Sqlite(()),
+            Engine::Postgres(_) => Engine::Postgres(()),
+        }
+    }
 
     /// The one of two texts that this engine understands, where they really differ.
     fn pick(&mut self, sqlite: &'static str, postgres: &'static str) -> &'static str {
@@ -93,7 +102,11 @@ impl Db {
             Engine::Sqlite(pools) => Engine::Sqlite(pools.write.begin().await?),
             Engine::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
-        Ok(Tx { transaction, announced: Vec::new(), changes: Arc::clone(&self.changes) })
+        Ok(self.tx(transaction))
+    }
+
+    fn tx(&self, transaction: Engine<Write, Transaction<'static, Postgres>>) -> Tx {
+        Tx { transaction, announced: Vec::new(), changes: Arc::clone(&self.changes) }
     }
 
     /// The engine's name.
@@ -170,10 +183,22 @@ impl Tx {
             Engine::Sqlite(write) => write.commit().await?,
             Engine::Postgres(transaction) => transaction.commit().await?,
         }
-        for change in self.announced {
-            self.changes.tell(change);
-        }
+        tell(&self.changes, self.announced);
         Ok(())
+    }
+
+    /// Announces what was committed with the last statement.
+    fn committed(mut self) {
+        if let Engine::Sqlite(write) = &mut self.transaction {
+            write.ended();
+        }
+        tell(&self.changes, self.announced);
+    }
+}
+
+fn tell(changes: &Changes, announced: Vec<Change>) {
+    for change in announced {
+        changes.tell(change);
     }
 }
 

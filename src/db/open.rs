@@ -107,7 +107,7 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         .row_buffer_size(1024)
         .pragma("temp_store", "memory");
     // What one batch touches stays in memory, and pages that many batches write reach the file once.
-    let writer = options.clone().pragma("cache_size", "-16384").pragma("wal_autocheckpoint", "4096");
+    let writer = options.clone().pragma("cache_size", "-8192").pragma("wal_autocheckpoint", "4096");
     let mut write = SqliteConnection::connect_with(&writer).await.map_err(explain)?;
     check_sqlite(&mut write).await?;
     SQLITE.run(&mut write).await.map_err(|error| explain_migration(&format!("the database file {}", path.display()), error))?;
@@ -120,7 +120,7 @@ async fn open_sqlite(path: &Path, readers: u32) -> anyhow::Result<SqlitePools> {
         .connect_with(options.pragma("query_only", "on"))
         .await
         .map_err(explain)?;
-    Ok(SqlitePools { read, write: Writer::new(write, ACQUIRE_TIMEOUT) })
+    Ok(SqlitePools { read, write: Writer::new(write, writer, ACQUIRE_TIMEOUT) })
 }
 
 /// Refuses an SQLite that could lose an acknowledged answer.

@@ -3,35 +3,56 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteTransactionManager;
-use sqlx::{Connection as _, SqlStr, SqliteConnection};
-use sqlx_core::transaction::TransactionManager as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use super::{Error, Result};
+
+/// What begins a transaction.
+pub(super) const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 
 /// The connection that writes; taken away when the database is closed.
 #[derive(Debug, Clone)]
 pub struct Writer {
     connection: Arc<Mutex<Option<SqliteConnection>>>,
+    /// A transaction was given up and is not rolled back yet.
+    is_left_open: Arc<AtomicBool>,
+    options: Arc<SqliteConnectOptions>,
     wait: Duration,
 }
 
 impl Writer {
-    /// A writer for whom others wait this long at most.
-    pub(super) fn new(connection: SqliteConnection, wait: Duration) -> Self {
-        Self { connection: Arc::new(Mutex::new(Some(connection))), wait }
+    /// A writer for whom others wait this long at most, and how its connection was opened.
+    pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions, wait: Duration) -> Self {
+        Self { connection: Arc::new(Mutex::new(Some(connection))), is_left_open: Arc::default(), options: Arc::new(options), wait }
     }
 
     /// Begins a transaction that holds the database's write lock from the start.
     pub(super) async fn begin(&self) -> Result<Write> {
+        let mut write = self.lock().await?;
+        sqlx::query(BEGIN_SQLITE).execute(&mut *write).await?;
+        Ok(write)
+    }
+
+    /// The connection for a transaction that whoever asks begins with the next statement.
+    pub(super) async fn lock(&self) -> Result<Write> {
         let waited = tokio::time::timeout(self.wait, Arc::clone(&self.connection).lock_owned()).await;
         let guard = waited.map_err(|_elapsed| Error::PoolTimedOut)?;
         let connection = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::PoolClosed)?;
-        let mut write = Write { connection, is_open: true };
-        SqliteTransactionManager::begin(&mut write.connection, Some(SqlStr::from_static("BEGIN IMMEDIATE"))).await?;
+        let mut write = Write { connection, writer: self.clone(), is_open: false };
+        if self.is_left_open.load(Ordering::Acquire) {
+            // It also fails where SQLite has rolled back by itself, or nothing was begun.
+            if let Err(Error::WorkerCrashed) = sqlx::query("ROLLBACK").execute(&mut *write).await {
+                // sqlx lets a connection's thread panic over a statement that cannot be prepared again after a table went away.
+                *write.connection = SqliteConnection::connect_with(&self.options).await?;
+            }
+            self.is_left_open.store(false, Ordering::Release);
+        }
+        write.is_open = true;
         Ok(write)
     }
 
@@ -46,27 +67,38 @@ impl Writer {
     }
 }
 
-/// A transaction of the writer; dropped without [`Write::commit`] it rolls back.
+/// A transaction of the writer; dropped before it has ended it rolls back.
 #[derive(Debug)]
 pub struct Write {
     connection: OwnedMappedMutexGuard<Option<SqliteConnection>, SqliteConnection>,
+    writer: Writer,
     is_open: bool,
 }
 
 impl Write {
     /// Commits; nobody else writes before that has ended.
     pub(super) async fn commit(mut self) -> Result<()> {
-        SqliteTransactionManager::commit(&mut self.connection).await?;
-        self.is_open = false;
+        sqlx::query("COMMIT").execute(&mut *self).await?;
+        self.ended();
         Ok(())
+    }
+
+    /// Notes that the transaction was committed.
+    pub(super) const fn ended(&mut self) {
+        self.is_open = false;
     }
 }
 
 impl Drop for Write {
     fn drop(&mut self) {
-        if self.is_open {
-            // The connection does this before whatever it is asked next.
-            SqliteTransactionManager::start_rollback(&mut self.connection);
+        if !self.is_open {
+            return;
+        }
+        self.writer.is_left_open.store(true, Ordering::Release);
+        // Whoever writes next rolls it back first; nobody may come for a while, and it would lock out other programs.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let writer = self.writer.clone();
+            runtime.spawn(async move { writer.lock().await.map(|mut write| write.ended()) });
         }
     }
 }

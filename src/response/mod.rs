@@ -9,6 +9,7 @@ pub mod lookup;
 pub mod page;
 pub mod recorder;
 pub mod rendered;
+pub mod row;
 pub mod store;
 pub mod told;
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::count::{Ballot, Effect, Vote};
-use super::store::{self, Found, Open, Row, Version};
+use super::row::{Row, Version};
+use super::store::{self, Found, Open};
 use super::{ResponseId, store as responses, told};
 use crate::clock::Timestamp;
+use crate::db::script::Statement;
 use crate::db::{self, Tx};
 use crate::i18n::Locale;
 use crate::invitation::InvitationId;
@@ -149,8 +151,7 @@ impl Desk {
     async fn commit(&self, votes: &[Vote]) -> db::Result<Vec<Option<Receipt>>> {
         // Asked for before the transaction, which waits for no other connection.
         let endpoints = self.endpoints.all().await?;
-        let mut tx = self.context.db.begin().await?;
-        let mut ballots = self.take_ballots(&mut tx, votes).await?;
+        let (mut tx, mut ballots) = self.take_ballots(votes).await?;
         let mut batch = Batch::default();
         let now = self.context.clock.now();
         let receipts: Vec<Option<Receipt>> = votes
@@ -161,25 +162,26 @@ impl Desk {
                 Some(batch.apply(held, vote, (now, fresh)))
             })
             .collect();
-        batch.store(&mut tx).await?;
         tell(&mut tx, &self.context, &endpoints, &batch.happened).await?;
-        tx.commit().await?;
+        let statements = batch.statements(&mut tx)?;
+        tx.run_and_commit(statements).await?;
         self.count(&receipts);
         Ok(receipts)
     }
 
-    async fn take_ballots(&self, tx: &mut Tx, votes: &[Vote]) -> db::Result<HashMap<InvitationId, Held>> {
+    async fn take_ballots(&self, votes: &[Vote]) -> db::Result<(Tx, HashMap<InvitationId, Held>)> {
         let mut ids: Vec<InvitationId> = votes.iter().map(|vote| vote.invitation).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut ballots = HashMap::with_capacity(ids.len());
-        for Found { survey, locale, mut ballot } in store::take_ballots(tx, &ids).await? {
+        let (tx, found) = store::take_ballots(&self.context.db, &ids).await?;
+        for Found { survey, locale, mut ballot } in found {
             let Some(survey) = self.surveys.find(survey.0).await? else { continue };
             let spoken = locale.unwrap_or(survey.locale);
             ballot.group.locale = spoken.to_string();
             ballots.insert(ballot.id, Held { survey, locale, spoken, ballot });
         }
-        Ok(ballots)
+        Ok((tx, ballots))
     }
 
     fn count(&self, receipts: &[Option<Receipt>]) {
@@ -237,12 +239,13 @@ impl Batch {
         Receipt { effect, survey: Arc::clone(&held.survey), locale: held.locale }
     }
 
-    async fn store(&self, tx: &mut Tx) -> db::Result<()> {
+    fn statements(&self, tx: &mut Tx) -> db::Result<Vec<Statement>> {
         if self.rows.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        responses::store(tx, &self.rows.values().collect::<Vec<_>>(), &self.versions, &self.answered).await?;
-        tally::store::add(tx, &self.counts).await
+        let mut statements = responses::storing(tx, &self.rows.values().collect::<Vec<_>>(), &self.versions, &self.answered)?;
+        statements.extend(tally::store::adding(tx, &self.counts)?);
+        Ok(statements)
     }
 }
 

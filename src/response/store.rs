@@ -1,25 +1,27 @@
 //! The only SQL about responses that writes: as many statements for a batch as for one vote.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::count::{Answer, Ballot};
-use super::human::Evidence;
+use super::row::{Row, Version};
 use super::{ResponseId, Status, Via};
-use crate::clock::Timestamp;
-use crate::db::{Json, Result, Session, Tx, on_engine, to_json};
+use crate::clock::{Timestamp, stored};
+use crate::db::script::{Statement, Values};
+use crate::db::{Db, Engine, Json, Result, Session, Tx, on_engine, to_json};
 use crate::i18n::Locale;
 use crate::intake::SourceId;
 use crate::invitation::{InteractionId, InvitationId, State};
 use crate::survey::SurveyId;
 use crate::tally::Group;
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx::FromRow, Deserialize)]
 struct BallotRow {
     id: InvitationId,
     survey_id: SurveyId,
     interaction_id: InteractionId,
     state: State,
+    #[serde(deserialize_with = "stored::instant")]
     expires_at: Timestamp,
     locale: Option<Locale>,
     asked_by: Option<String>,
@@ -39,7 +41,9 @@ struct BallotRow {
     consent: Option<bool>,
     day: Option<i32>,
     version_count: Option<i32>,
+    #[serde(deserialize_with = "stored::maybe")]
     form_at: Option<Timestamp>,
+    #[serde(deserialize_with = "stored::maybe")]
     first_answered_at: Option<Timestamp>,
     excluded: Option<String>,
 }
@@ -100,40 +104,35 @@ impl From<BallotRow> for Found {
     }
 }
 
-macro_rules! ballots {
-    ($ids:literal, $response:literal, $lock:literal) => {
-        concat!(
-            "SELECT invitation.id, invitation.survey_id, invitation.interaction_id, invitation.state, invitation.expires_at, invitation.locale,
-                 invitation.channel AS asked_by, invitation.sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint, interaction.source_id,
-                 interaction.segment, interaction.product, interaction.tags, response.id AS response_id, response.raw, response.score, response.comment,
-                 response.consent, response.day, response.version_count, response.form_at, response.first_answered_at, response.excluded
-             FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN ",
-            $response,
-            " WHERE invitation.id ",
-            $ids,
-            $lock
-        )
-    };
-}
-const BALLOTS_SQLITE: &str =
-    ballots!("IN (SELECT unhex(value) FROM json_each($1))", "response ON response.invitation_id = invitation.id", "");
+// The fields of BallotRow in their order, as one text: SQLite copies every value of a row by itself, and wakes whoever waits for every row.
+const BALLOTS_SQLITE: &str = "SELECT json_group_array(json_array(hex(invitation.id), hex(invitation.survey_id), hex(invitation.interaction_id),
+        invitation.state, invitation.expires_at, invitation.locale, invitation.channel, invitation.sent_day, interaction.agent_key, interaction.team,
+        interaction.channel, interaction.touchpoint, NULLIF(hex(interaction.source_id), ''), interaction.segment, interaction.product,
+        json(interaction.tags), NULLIF(hex(response.id), ''), response.raw, response.score, response.comment,
+        json(iif(response.consent, 'true', 'false')), response.day, response.version_count, response.form_at, response.first_answered_at,
+        response.excluded))
+    FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN response ON response.invitation_id = invitation.id
+    WHERE invitation.id IN (SELECT unhex(value) FROM json_each($1))";
 // An array is looked up by index whatever PostgreSQL believes of the table's size, and LATERAL keeps it from reading all responses: a plan made
 // while there were few is kept when there are many. Two nodes lock in the same order, so that neither waits for the other crosswise.
-const BALLOTS_POSTGRES: &str = ballots!(
-    "= ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))",
-    "LATERAL (SELECT * FROM response WHERE response.invitation_id = invitation.id LIMIT 1) AS response ON true",
-    " ORDER BY invitation.id FOR UPDATE OF invitation"
-);
+const BALLOTS_POSTGRES: &str = "SELECT invitation.id, invitation.survey_id, invitation.interaction_id, invitation.state, invitation.expires_at,
+        invitation.locale, invitation.channel AS asked_by, invitation.sent_day, interaction.agent_key, interaction.team, interaction.channel,
+        interaction.touchpoint, interaction.source_id, interaction.segment, interaction.product, interaction.tags, response.id AS response_id,
+        response.raw, response.score, response.comment, response.consent, response.day, response.version_count, response.form_at,
+        response.first_answered_at, response.excluded
+    FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id
+        LEFT JOIN LATERAL (SELECT * FROM response WHERE response.invitation_id = invitation.id LIMIT 1) AS response ON true
+    WHERE invitation.id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))
+    ORDER BY invitation.id FOR UPDATE OF invitation";
 
-/// The ballots of these invitations, locked until the transaction ends.
+/// Begins a transaction with the ballots of these invitations, locked until it ends.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn take_ballots(tx: &mut Tx, ids: &[InvitationId]) -> Result<Vec<Found>> {
-    let sql = tx.pick(BALLOTS_SQLITE, BALLOTS_POSTGRES);
-    let json = hex_list(ids.iter().map(|id| id.0))?;
-    let rows: Vec<BallotRow> = on_engine!(tx, |conn| sqlx::query_as(sql).bind(json).fetch_all(conn).await?);
-    Ok(rows.into_iter().map(Found::from).collect())
+pub async fn take_ballots(db: &Db, ids: &[InvitationId]) -> Result<(Tx, Vec<Found>)> {
+    let ids = hex_list(ids.iter().map(|id| id.0))?;
+    let (tx, rows) = db.begin_with::<BallotRow>((BALLOTS_SQLITE, BALLOTS_POSTGRES), ids).await?;
+    Ok((tx, rows.into_iter().map(Found::from).collect()))
 }
 
 macro_rules! given_elsewhere {
@@ -171,100 +170,17 @@ fn hex(id: Uuid) -> String {
     id.simple().to_string()
 }
 
-/// One answer as both engines read it from JSON.
-#[derive(Debug, Serialize)]
-pub struct Row {
-    id: String,
-    survey: String,
-    interaction: String,
-    invitation: Option<String>,
-    raw: u8,
-    score: u8,
-    comment: Option<String>,
-    consent: bool,
-    locale: Locale,
-    via: Via,
-    day: i32,
-    versions: i32,
-    form_at: Option<i64>,
-    first: i64,
-    now: i64,
-}
-
-impl Row {
-    /// The row of a ballot that has an answer.
-    #[must_use]
-    pub fn new(survey: SurveyId, ballot: &Ballot, locale: Locale, now: Timestamp) -> Option<Self> {
-        let answer = ballot.answer.clone()?;
-        let row = Self::given_elsewhere(survey, ballot.interaction, answer, (locale, ballot.via));
-        Some(Self { invitation: Some(hex(ballot.id.0)), now: now.as_millis(), ..row })
-    }
-
-    /// The row of an answer to no invitation.
-    #[must_use]
-    pub fn given_elsewhere(survey: SurveyId, interaction: InteractionId, answer: Answer, (locale, via): (Locale, Via)) -> Self {
-        Self {
-            id: hex(answer.id.0),
-            survey: hex(survey.0),
-            interaction: hex(interaction.0),
-            invitation: None,
-            raw: answer.raw,
-            score: answer.score,
-            comment: answer.comment,
-            consent: answer.consent,
-            locale,
-            via,
-            day: answer.day,
-            versions: answer.versions,
-            form_at: answer.form_at.map(Timestamp::as_millis),
-            first: answer.first_answered_at.as_millis(),
-            now: answer.first_answered_at.as_millis(),
-        }
-    }
-}
-
-/// One version of an answer as both engines read it from JSON.
-#[derive(Debug, Serialize)]
-pub struct Version {
-    response: String,
-    number: i32,
-    raw: u8,
-    comment: Option<String>,
-    consent: bool,
-    evidence: Evidence,
-    now: i64,
-}
-
-impl Version {
-    /// The version that an answer is at.
-    #[must_use]
-    pub fn of(answer: &Answer, evidence: Evidence, now: Timestamp) -> Self {
-        Self {
-            response: hex(answer.id.0),
-            number: answer.versions,
-            raw: answer.raw,
-            comment: answer.comment.clone(),
-            consent: answer.consent,
-            evidence,
-            now: now.as_millis(),
-        }
-    }
-}
-
-// Three statements in one text on SQLite and in one statement on PostgreSQL: the way to a database is longer than its work.
-const STORE_SQLITE: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
-        day, version_count, form_at, first_answered_at, answered_at)
-    SELECT unhex(value ->> 'id'), unhex(value ->> 'survey'), unhex(value ->> 'interaction'), unhex(value ->> 'invitation'), value ->> 'raw', value ->> 'score',
-        value ->> 'comment', value ->> 'consent', value ->> 'locale', value ->> 'via', $4, false, value ->> 'day', value ->> 'versions', value ->> 'form_at',
-        value ->> 'first', value ->> 'now'
-    FROM jsonb_each($1) WHERE true
+const RESPONSES_SQLITE: &str =
+    "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status,
+        published, day, version_count, form_at, first_answered_at, answered_at)
+    SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)) WHERE column1 IS NOT NULL
     ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
-        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at;
-    INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
-    SELECT unhex(value ->> 'response'), value ->> 'number', value ->> 'raw', value ->> 'comment', value ->> 'consent', value ->> 'evidence', value ->> 'now'
-    FROM jsonb_each($2);
-    UPDATE invitation SET state = 'answered' WHERE id IN (SELECT unhex(value) FROM json_each($3))";
+        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
+const VERSIONS_SQLITE: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
+    SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7)) WHERE column1 IS NOT NULL";
+const ANSWERED_SQLITE: &str = "UPDATE invitation SET state = 'answered' WHERE id IN (SELECT unhex(value) FROM json_each($1))";
 
+// One statement: PostgreSQL is asked over a network.
 const STORE_POSTGRES: &str = "WITH stored AS (
         INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
             day, version_count, form_at, first_answered_at, answered_at)
@@ -279,17 +195,23 @@ const STORE_POSTGRES: &str = "WITH stored AS (
         FROM json_to_recordset($2::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, now bigint))
     UPDATE invitation SET state = 'answered' WHERE id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($3::json)))";
 
-/// Stores answers as they are now, appends their versions, and writes down which invitations were answered.
+/// The statements that store answers as they are now, append their versions, and write down which invitations were answered.
 ///
 /// # Errors
-/// When the database cannot store them.
-pub async fn store(tx: &mut Tx, rows: &[&Row], versions: &[Version], answered: &[InvitationId]) -> Result<()> {
-    let sql = tx.pick(STORE_SQLITE, STORE_POSTGRES);
-    let (rows, versions, answered) = (to_json(&rows)?, to_json(&versions)?, hex_list(answered.iter().map(|id| id.0))?);
-    on_engine!(tx, |conn| {
-        sqlx::query(sql).bind(rows).bind(versions).bind(answered).bind(Status::New).execute(conn).await?;
-    });
-    Ok(())
+/// When something in it cannot be JSON.
+pub fn storing(tx: &mut Tx, rows: &[&Row], versions: &[Version], answered: &[InvitationId]) -> Result<Vec<Statement>> {
+    let answered = hex_list(answered.iter().map(|id| id.0))?;
+    Ok(match tx.engine() {
+        Engine::Sqlite(()) => vec![
+            Statement { text: RESPONSES_SQLITE, values: Values::Rows(rows.iter().map(|row| row.values()).collect()) },
+            Statement { text: VERSIONS_SQLITE, values: Values::Rows(versions.iter().map(Version::values).collect()) },
+            Statement { text: ANSWERED_SQLITE, values: Values::Texts(vec![answered]) },
+        ],
+        Engine::Postgres(()) => {
+            let values = vec![to_json(&rows)?, to_json(&versions)?, answered, Status::New.to_string()];
+            vec![Statement { text: STORE_POSTGRES, values: Values::Texts(values) }]
+        }
+    })
 }
 
 /// A link that was opened with a score, and nobody acted yet.

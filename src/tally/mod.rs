@@ -73,12 +73,15 @@ impl Counts {
     }
 }
 
-/// Where a count belongs: survey, tag (empty for all), day, group.
-type Cell = (SurveyId, String, i32, Group);
+/// Where a count belongs within its group: survey, tag (empty for all), day.
+type Place = (SurveyId, String, i32);
 
-/// Changes of counts that are written together.
+/// Changes of counts that are written together. A group's few places stand in a list, so that a further count of it copies nothing.
 #[derive(Debug, Default)]
-pub struct Changes(HashMap<Cell, Counts>);
+pub struct Changes(HashMap<Group, Vec<(Place, Counts)>>);
+
+/// A count that changes: survey, tag, day, group.
+type Cell<'a> = (SurveyId, &'a str, i32, &'a Group);
 
 impl Changes {
     /// Adds counts to a day of a group, once for everything and once for each tag.
@@ -86,9 +89,28 @@ impl Changes {
         if counts.is_zero() {
             return;
         }
-        for tag in std::iter::once("").chain(tags.iter().map(String::as_str)) {
-            self.0.entry((survey, tag.to_owned(), day, group.clone())).or_default().add(counts);
+        if !self.0.contains_key(group) {
+            self.0.insert(group.clone(), Vec::new());
         }
+        let Some(places) = self.0.get_mut(group) else { return };
+        for tag in std::iter::once("").chain(tags.iter().map(String::as_str)) {
+            let same = |((of, named, on), _): &&mut (Place, Counts)| (*of, named.as_str(), *on) == (survey, tag, day);
+            match places.iter_mut().find(same) {
+                Some((_, kept)) => kept.add(counts),
+                None => places.push(((survey, tag.to_owned(), day), counts.clone())),
+            }
+        }
+    }
+
+    /// What changes, in the order of its keys.
+    fn cells(&self) -> Vec<(Cell<'_>, &Counts)> {
+        let all = self.0.iter().flat_map(|(group, places)| places.iter().map(move |place| (group, place)));
+        let mut cells: Vec<_> = all
+            .map(|(group, ((survey, tag, day), counts))| ((*survey, tag.as_str(), *day, group), counts))
+            .filter(|(_, counts)| !counts.is_zero())
+            .collect();
+        cells.sort_unstable_by_key(|(cell, _)| *cell);
+        cells
     }
 }
 

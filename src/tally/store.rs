@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Changes, Counts, Group};
+use super::{Cell, Changes, Counts, Group};
 use crate::db::changes::Change;
-use crate::db::{Result, Session, Tx, on_engine, to_json};
+use crate::db::script::{Statement, Value, Values};
+use crate::db::{Engine, Result, Session as _, Tx, to_json};
 use crate::survey::SurveyId;
 
-/// One changed cell as both engines read it from JSON.
+/// One changed cell as PostgreSQL reads it from JSON.
 #[derive(Serialize)]
 struct Row<'a> {
     survey: String,
@@ -22,12 +23,8 @@ struct Row<'a> {
 }
 
 const ADD_SQLITE: &str = "INSERT INTO tally
-    SELECT unhex(value ->> 'survey'), value ->> 'tag', value ->> 'day', value ->> 'agent', value ->> 'team', value ->> 'channel',
-           value ->> 'touchpoint', value ->> 'locale', value ->> 'source', value ->> 'segment', value ->> 'product',
-           value ->> '$.n[0]', value ->> '$.n[1]', value ->> '$.n[2]', value ->> '$.n[3]', value ->> '$.n[4]', value ->> '$.n[5]',
-           value ->> '$.n[6]', value ->> '$.n[7]', value ->> '$.n[8]', value ->> '$.n[9]', value ->> '$.n[10]',
-           value ->> 'comments', value ->> 'delivered', value ->> 'answered'
-    FROM jsonb_each($1) WHERE true
+    SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25))
+    WHERE column1 IS NOT NULL
     ON CONFLICT (survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product) DO UPDATE SET
         n0 = tally.n0 + excluded.n0, n1 = tally.n1 + excluded.n1, n2 = tally.n2 + excluded.n2, n3 = tally.n3 + excluded.n3,
         n4 = tally.n4 + excluded.n4, n5 = tally.n5 + excluded.n5, n6 = tally.n6 + excluded.n6, n7 = tally.n7 + excluded.n7,
@@ -49,26 +46,35 @@ const ADD_POSTGRES: &str = "INSERT INTO tally
         delivered_count = tally.delivered_count + excluded.delivered_count,
         answered_count = tally.answered_count + excluded.answered_count";
 
-/// Adds changes to the tallies in one statement, in the order of their keys so that two nodes never wait for each other crosswise.
+/// Adds changes to the tallies.
 ///
 /// # Errors
 /// When the database cannot store them.
 pub async fn add(tx: &mut Tx, changes: &Changes) -> Result<()> {
-    let mut cells: Vec<_> = changes.0.iter().filter(|(_, counts)| !counts.is_zero()).collect();
-    cells.sort_unstable_by_key(|(cell, _)| *cell);
-    let rows: Vec<Row> = cells.into_iter().map(row).collect();
-    if rows.is_empty() {
-        return Ok(());
+    let statement = adding(tx, changes)?;
+    tx.run(statement.into_iter().collect()).await
+}
+
+/// The statement that adds changes to the tallies, in the order of their keys so that two nodes never wait for each other crosswise; none where
+/// nothing changes. Whoever keeps a copy is told when the transaction commits.
+///
+/// # Errors
+/// When something in it cannot be JSON.
+pub fn adding(tx: &mut Tx, changes: &Changes) -> Result<Option<Statement>> {
+    let cells = changes.cells();
+    if cells.is_empty() {
+        return Ok(None);
     }
-    let json = to_json(&rows)?;
-    let sql = tx.pick(ADD_SQLITE, ADD_POSTGRES);
-    on_engine!(tx, |conn| {
-        sqlx::query(sql).bind(json).execute(conn).await?;
-    });
-    for (survey, ..) in changes.0.keys() {
+    for ((survey, ..), _) in &cells {
         tx.announce(Change::Tally(survey.0));
     }
-    Ok(())
+    Ok(Some(match tx.engine() {
+        Engine::Sqlite(()) => Statement { text: ADD_SQLITE, values: Values::Rows(cells.into_iter().map(values).collect()) },
+        Engine::Postgres(()) => {
+            let rows: Vec<Row> = cells.into_iter().map(row).collect();
+            Statement { text: ADD_POSTGRES, values: Values::Texts(vec![to_json(&rows)?]) }
+        }
+    }))
 }
 
 /// Tells whoever keeps a copy of a survey's figures to look again, though no count changed.
@@ -76,11 +82,22 @@ pub fn touch(tx: &mut Tx, survey: SurveyId) {
     tx.announce(Change::Tally(survey.0));
 }
 
-fn row<'a>(((survey, tag, day, group), counts): (&'a super::Cell, &'a Counts)) -> Row<'a> {
+/// A cell in the order of the columns.
+fn values(((survey, tag, day, group), counts): (Cell<'_>, &Counts)) -> Vec<Value> {
+    let Group { agent, team, channel, touchpoint, locale, source, segment, product } = group;
+    let mut row = Vec::with_capacity(25);
+    row.extend([survey.0.into(), tag.into(), i64::from(day).into()]);
+    row.extend([agent, team, channel, touchpoint, locale, source, segment, product].map(|text| Value::from(text.as_str())));
+    row.extend(counts.scores.map(Value::Int));
+    row.extend([counts.comments, counts.delivered, counts.answered].map(Value::Int));
+    row
+}
+
+fn row<'a>(((survey, tag, day, group), counts): (Cell<'a>, &'a Counts)) -> Row<'a> {
     Row {
         survey: survey.0.simple().to_string(),
         tag,
-        day: *day,
+        day,
         group,
         n: counts.scores,
         comments: counts.comments,

@@ -100,9 +100,8 @@ struct Home {
     admits: fn(&str) -> bool,
 }
 
-const HOMES: [Home; 8] = [
+const HOMES: [Home; 7] = [
     Home { krate: "sqlx", place: "db/ and */store.rs", admits: |path| belongs(path, "db") || path.ends_with("/store.rs") },
-    Home { krate: "sqlx_core", place: "db/", admits: |path| belongs(path, "db") },
     Home {
         krate: "actix",
         place: "web/, */http.rs, routes.rs and app.rs",

@@ -118,5 +118,5 @@ async fn both_engines_have_the_same_tables_columns_keys_and_references() {
     assert_eq!(sqlite.columns[&key("source", "secret")], ("bytes", false));
     let closing = ["closure_key", "survey_id"].map(ToOwned::to_owned).to_vec();
     assert!(sqlite.indexes.contains(&("interaction".to_owned(), closing, true)));
-    assert!(sqlite.references.contains(&("response".to_owned(), "invitation_id".to_owned(), "invitation".to_owned())));
+    assert!(sqlite.references.contains(&("invitation".to_owned(), "interaction_id".to_owned(), "interaction".to_owned())));
 }

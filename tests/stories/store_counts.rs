@@ -136,8 +136,7 @@ on_both_engines! {
         let invitation = InvitationId(Links::new(&app.app.context.keyring).open(Purpose::Vote, link.rsplit_once('/').unwrap().1).unwrap());
         let now = app.clock.now();
         let take = async || {
-            let mut tx = app.app.context.db.begin().await.unwrap();
-            let mut found = responses::take_ballots(&mut tx, &[invitation, InvitationId(Uuid::nil())]).await.unwrap();
+            let (_, mut found) = responses::take_ballots(&app.app.context.db, &[invitation, InvitationId(Uuid::nil())]).await.unwrap();
             assert_eq!(found.len(), 1);
             found.remove(0)
         };

@@ -77,13 +77,19 @@ pub(crate) async fn change(
     body: Body<ResponseChange>,
 ) -> Result<Json<ResponseBody>, Problem> {
     let change = body.value;
-    let mut tx = context.db.begin().await?;
     let not_found = || Problem::not_found("response");
-    let invitation = store::find_invitation(&mut tx, *id).await?;
-    let found = match invitation {
+    let invitation = store::find_invitation(&mut context.db.read().await?, *id).await?;
+    let (mut tx, found) = match invitation {
         // The ballot is locked, so that a vote that comes at the same time is counted before or after, not in between.
-        Some(invitation) => store::take_ballots(&mut tx, &[invitation]).await?.pop(),
-        None => store::take_given_elsewhere(&mut tx, *id).await?,
+        Some(invitation) => {
+            let (tx, mut found) = store::take_ballots(&context.db, &[invitation]).await?;
+            (tx, found.pop())
+        }
+        None => {
+            let mut tx = context.db.begin().await?;
+            let found = store::take_given_elsewhere(&mut tx, *id).await?;
+            (tx, found)
+        }
     };
     let found = found.ok_or_else(not_found)?;
     let answer = found.ballot.answer.as_ref().ok_or_else(not_found)?;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use self::store::{Known, Stored};
 use super::count;
 use super::human::Evidence;
-use super::store::{self as responses, Row, Version};
+use super::row::{Row, Version};
+use super::store as responses;
 use super::{ResponseId, Via};
 use crate::clock::Timestamp;
 use crate::db::{Result, Tx};
@@ -121,7 +122,8 @@ pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evi
         responses.push(Row::given_elsewhere(answer.survey.id, interaction, counted, (answer.locale(), via)));
         taken.new.push(id);
     }
-    responses::store(tx, &responses.iter().collect::<Vec<_>>(), &versions, &[]).await?;
-    tally::store::add(tx, &counts).await?;
+    let mut statements = responses::storing(tx, &responses.iter().collect::<Vec<_>>(), &versions, &[])?;
+    statements.extend(tally::store::adding(tx, &counts)?);
+    tx.run(statements).await?;
     Ok(taken)
 }

@@ -1,0 +1,268 @@
+//! Several statements in one go. On SQLite each way to the connection's thread and back takes longer than what is done there, so that a transaction
+//! goes there twice: to begin and read, and to write and commit.
+
+use serde::de::DeserializeOwned;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, FromRow, query, query_as, query_scalar};
+use uuid::Uuid;
+
+use super::writer::BEGIN_SQLITE;
+use super::{Db, Engine, Error, Result, Session as _, Tx, from_json};
+
+/// Rows in one statement at most: SQLite takes 32,766 values.
+const MOST_ROWS: usize = 256;
+
+/// A statement of one engine and what it is given.
+#[derive(Debug)]
+pub struct Statement {
+    /// The statement.
+    pub text: &'static str,
+    /// What it is given.
+    pub values: Values,
+}
+
+/// What a statement is given.
+#[derive(Debug)]
+pub enum Values {
+    /// A text for each parameter, in their order.
+    Texts(Vec<String>),
+    /// Rows, on SQLite only. The statement takes one: it holds `(VALUES ($1, …)) WHERE column1 IS NOT NULL`, and no other parameter. SQLite would spend
+    /// more time on taking a row out of JSON than on storing it.
+    Rows(Vec<Vec<Value>>),
+}
+
+/// One value of a row.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// None.
+    Null,
+    /// A whole number, or a truth as 0 or 1.
+    Int(i64),
+    /// A text.
+    Text(String),
+    /// An id.
+    Id(Uuid),
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<Uuid> for Value {
+    fn from(value: Uuid) -> Self {
+        Self::Id(value)
+    }
+}
+
+impl Db {
+    /// Begins a transaction with a statement that reads, by one value. On SQLite it gives one text, a JSON list of lists in the order of `T`'s fields: each row it
+    /// gave by itself would wake whoever waits for it.
+    ///
+    /// # Errors
+    /// As [`Db::begin`], and when the statement fails.
+    pub async fn begin_with<T>(&self, (sqlite, postgres): (&'static str, &'static str), value: String) -> Result<(Tx, Vec<T>)>
+    where
+        T: DeserializeOwned + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let mut tx = match &self.pools {
+            Engine::Sqlite(pools) => self.tx(Engine::Sqlite(pools.write.lock().await?)),
+            Engine::Postgres(_) => self.begin().await?,
+        };
+        let rows = match tx.connection() {
+            Engine::Sqlite(conn) => {
+                let text = AssertSqlSafe(format!("{BEGIN_SQLITE};\n{sqlite}"));
+                from_json(query_scalar(text).bind(value).fetch_one(conn).await?)?
+            }
+            Engine::Postgres(conn) => query_as(postgres).bind(value).fetch_all(conn).await?,
+        };
+        Ok((tx, rows))
+    }
+}
+
+impl Tx {
+    /// Runs statements, one after the other.
+    ///
+    /// # Errors
+    /// When one of them fails; those behind it are not begun.
+    pub async fn run(&mut self, statements: Vec<Statement>) -> Result<()> {
+        self.send(statements, None).await
+    }
+
+    /// Runs statements and commits.
+    ///
+    /// # Errors
+    /// When one of them or the commit fails: nothing of the transaction may be acknowledged then.
+    pub async fn run_and_commit(mut self, statements: Vec<Statement>) -> Result<()> {
+        if let Engine::Sqlite(_) = self.connection() {
+            self.send(statements, Some("COMMIT")).await?;
+            self.committed();
+            return Ok(());
+        }
+        self.send(statements, None).await?;
+        self.commit().await
+    }
+
+    async fn send(&mut self, statements: Vec<Statement>, last: Option<&str>) -> Result<()> {
+        match self.connection() {
+            Engine::Sqlite(conn) => {
+                let (text, values) = joined(statements, last)?;
+                let mut query = query(AssertSqlSafe(text));
+                for value in values {
+                    query = match value {
+                        Value::Null => query.bind(None::<i64>),
+                        Value::Int(value) => query.bind(value),
+                        Value::Text(value) => query.bind(value),
+                        Value::Id(value) => query.bind(value),
+                    };
+                }
+                query.execute(conn).await?;
+            }
+            Engine::Postgres(conn) => {
+                for Statement { text, values } in statements {
+                    let Values::Texts(values) = values else {
+                        return Err(Error::Encode("rows of values are SQLite's".into()));
+                    };
+                    check(text, values.len())?;
+                    let mut query = query(text);
+                    for value in values {
+                        query = query.bind(value);
+                    }
+                    query.execute(&mut *conn).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Statements as one text, and their values. Rows are given by `?`, which sqlx counts through all statements, and so come first; `$1` is the first
+/// text.
+fn joined(statements: Vec<Statement>, last: Option<&str>) -> Result<(String, Vec<Value>)> {
+    let (mut parts, mut rows, mut texts) = (Vec::with_capacity(statements.len() + 1), Vec::new(), Vec::new());
+    for Statement { text, values } in statements {
+        match values {
+            Values::Texts(values) => {
+                check(text, values.len())?;
+                parts.push((text.to_owned(), texts.len()));
+                texts.extend(values.into_iter().map(Value::Text));
+            }
+            Values::Rows(values) => {
+                for chunk in values.chunks(MOST_ROWS) {
+                    let width = chunk.first().map_or(0, Vec::len);
+                    check(text, width)?;
+                    // As many as the next power of two, the rest empty, so that there are few statements to prepare.
+                    let count = chunk.len().next_power_of_two();
+                    let empty = (count - chunk.len()) * width;
+                    rows.extend(chunk.iter().flatten().cloned().chain(std::iter::repeat_n(Value::Null, empty)));
+                    parts.push((repeated(text, (width, count)), 0));
+                }
+            }
+        }
+    }
+    let mut parts: Vec<String> = parts.iter().map(|(text, before)| shifted(text, rows.len() + before)).collect();
+    parts.extend(last.map(ToOwned::to_owned));
+    rows.append(&mut texts);
+    Ok((parts.join(";\n"), rows))
+}
+
+/// The statement with `count` rows of `?` in place of its one row.
+fn repeated(text: &str, (width, count): (usize, usize)) -> String {
+    let (before, rest) = text.split_once("VALUES (").unwrap_or((text, ""));
+    let (_, after) = rest.split_once(')').unwrap_or_default();
+    let row = format!("({})", vec!["?"; width].join(","));
+    format!("{before}VALUES {}{after}", vec![row.as_str(); count].join(","))
+}
+
+/// A parameter without a value would be NULL on SQLite.
+fn check(text: &str, values: usize) -> Result<()> {
+    let parameters = highest(text);
+    if parameters == values {
+        return Ok(());
+    }
+    Err(Error::Encode(format!("a statement with {parameters} parameters is given {values} values").into()))
+}
+
+/// The parts of a statement behind each `$`, with the number they begin with where they are a parameter.
+fn parts(text: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
+    text.split('$').skip(1).map(|part| {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        part.split_at_checked(digits)
+            .map_or((None, part), |(number, rest)| number.parse().map_or((None, part), |number| (Some(number), rest)))
+    })
+}
+
+fn highest(text: &str) -> usize {
+    parts(text).filter_map(|(number, _)| number).max().unwrap_or(0)
+}
+
+/// The statement with `by` added to the number of each parameter.
+fn shifted(text: &str, by: usize) -> String {
+    let mut shifted = text.split('$').next().unwrap_or_default().to_owned();
+    for (number, rest) in parts(text) {
+        shifted.push('$');
+        if let Some(number) = number {
+            shifted.push_str(&(number + by).to_string());
+        }
+        shifted.push_str(rest);
+    }
+    shifted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &'static str, values: &[&str]) -> Statement {
+        Statement { text, values: Values::Texts(values.iter().map(ToString::to_string).collect()) }
+    }
+
+    fn rows(text: &'static str, values: &[&[i64]]) -> Statement {
+        Statement { text, values: Values::Rows(values.iter().map(|row| row.iter().map(|value| Value::Int(*value)).collect()).collect()) }
+    }
+
+    #[test]
+    fn each_statement_keeps_its_own_values() {
+        let a = "A (VALUES ($1, $2)) B";
+        let statements = vec![
+            texts("C $1, $2, $1", &["a", "b"]),
+            rows(a, &[&[1, 2], &[3, 4], &[5, 6]]),
+            texts("D '$.n[0]' $1; E $2", &["c", "d"]),
+            rows(a, &[&[7, 8]]),
+        ];
+        let (text, values) = joined(statements, Some("COMMIT")).unwrap();
+        let four = "A (VALUES (?,?),(?,?),(?,?),(?,?)) B";
+        assert_eq!(text, format!("C $11, $12, $11;\n{four};\nD '$.n[0]' $13; E $14;\nA (VALUES (?,?)) B;\nCOMMIT"));
+        let shown = format!("{values:?}").replace("Int(", "").replace("Text(", "").replace(')', "");
+        assert_eq!(shown, "[1, 2, 3, 4, 5, 6, Null, Null, 7, 8, \"a\", \"b\", \"c\", \"d\"]");
+        assert_eq!(joined(vec![rows(a, &[])], Some("COMMIT")).unwrap().0, "COMMIT");
+    }
+
+    #[test]
+    fn many_rows_are_several_statements() {
+        let many = vec![[0].as_slice(); MOST_ROWS + 3];
+        let (text, values) = joined(vec![rows("A (VALUES ($1))", &many)], None).unwrap();
+        let of = |count: usize| format!("A (VALUES {})", vec!["(?)"; count].join(","));
+        assert_eq!((text, values.len()), (format!("{};\n{}", of(MOST_ROWS), of(4)), MOST_ROWS + 4));
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_a_fault() {
+        assert!(joined(vec![texts("A $2", &["a"])], None).is_err());
+        assert!(joined(vec![texts("A $1", &["a", "b"])], None).is_err());
+        assert!(joined(vec![rows("A (VALUES ($1, $2))", &[&[1]])], None).is_err());
+    }
+}
