@@ -22,7 +22,9 @@ impl Caller {
     /// The same for a service that runs at an address.
     pub fn at(url: &str) -> Self {
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        Self { http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(), url: url.to_owned() }
+        // The port of a service that was killed may be another test's by now, who answers nothing.
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WITHIN / 2).build().unwrap();
+        Self { http, url: url.to_owned() }
     }
 
     /// A request to a path, or to the path of a whole address.

@@ -67,7 +67,8 @@ async fn story(url: &str, data_dir: &str) {
             suppressed.insert(email, before);
         }
         let breaks_off = ledger.after(1 + chance.below(12 * TICKETS));
-        let worked = tokio::time::timeout(WITHIN, async {
+        // A relay that falls silent is waited for as long as one message may take, a minute, perhaps twice.
+        let worked = tokio::time::timeout(3 * WITHIN, async {
             tokio::select! {
                 delivered = app.deliver_due() => { delivered.unwrap(); }
                 () = breaks_off => {}
