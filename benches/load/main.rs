@@ -1,7 +1,7 @@
 //! The load generator: measures the real binary beside controls, and says which promises of DESIGN.md it keeps.
 //!
-//! `cargo bench --bench load`; with `-- --quick` a short check, with `-- --hooks` only what hooks take, with `-- --tune`
-//! only votes and pages at 64 connections. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
+//! `cargo bench --bench load`; with `-- --quick` a short check, with `-- --hooks` only what hooks take, with `-- --votes`
+//! everything else, with `-- --tune` votes and pages at 64 connections. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
 
 mod bare;
 mod connection;
@@ -60,8 +60,9 @@ fn main() -> Result<()> {
             "--bench" => is_bench = true,
             "--quick" => plan = QUICK,
             "--hooks" => part = Part::Hooks,
+            "--votes" => part = Part::Votes,
             "--tune" => part = Part::Tune,
-            other => bail!("unknown argument {other}; there are --quick, --hooks and --tune"),
+            other => bail!("unknown argument {other}; there are --quick, --hooks, --votes and --tune"),
         }
     }
     if !is_bench {
@@ -79,6 +80,8 @@ fn main() -> Result<()> {
 enum Part {
     All,
     Hooks,
+    /// Everything but hooks.
+    Votes,
     /// Votes and pages at 64 connections, for whoever makes them cheaper.
     Tune,
 }
@@ -95,10 +98,12 @@ async fn measure_all(plan: &Plan, part: Part) -> Result<()> {
             if part == Part::Tune {
                 return print(&measure::tune(&mut ground, plan).await?);
             }
-            if part == Part::All {
+            if part != Part::Hooks {
                 all.push(measure::engine(&mut ground, plan).await?);
             }
-            hooks.push(measure::hooks(&mut ground, plan).await?);
+            if part != Part::Votes {
+                hooks.push(measure::hooks(&mut ground, plan).await?);
+            }
             anyhow::Ok(())
         };
         let measured = measured.await;

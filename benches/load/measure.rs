@@ -72,8 +72,8 @@ pub struct Votes {
 
 /// A page and its bare twin.
 pub struct PageFigures {
-    /// Its name.
-    pub name: &'static str,
+    /// Its name, and how it was opened.
+    pub name: String,
     /// The product.
     pub page: Series,
     /// The bare server.
@@ -172,7 +172,8 @@ pub async fn tune(ground: &mut Ground, plan: &Plan) -> Result<String> {
     let pages = pages(&Side { plan, prepared: &prepared, bare: &bare }).await?;
     bare.stop().await?;
     let mut text = String::new();
-    let pairs = std::iter::once(("votes", &votes.batched, &votes.bare)).chain(pages.iter().map(|page| (page.name, &page.page, &page.bare)));
+    let pairs = std::iter::once(("votes", &votes.batched, &votes.bare))
+        .chain(pages.iter().map(|page| (page.name.as_str(), &page.page, &page.bare)));
     for (name, ours, bare) in pairs {
         writeln!(
             text,
@@ -187,6 +188,12 @@ pub async fn tune(ground: &mut Ground, plan: &Plan) -> Result<String> {
         )?;
     }
     Ok(text)
+}
+
+impl PageFigures {
+    fn new(name: String) -> Self {
+        Self { name, page: Series::default(), bare: Series::default() }
+    }
 }
 
 impl Votes {
@@ -248,21 +255,23 @@ fn check(expected: &Counts, counted: &Counts) -> Result<()> {
     Ok(())
 }
 
-/// Pages and their bare twins, in turns.
+/// Pages and their bare twins, in turns; each link for the first time since the server started, and again within a minute.
 async fn pages(side: &Side<'_>) -> Result<Vec<PageFigures>> {
     let Side { plan, prepared, bare } = *side;
-    let server = product::start(&prepared.place, BATCH).await?;
     let load = plan.load(PAGE_CONNECTIONS);
     let mut all = Vec::new();
     for page in &prepared.pages {
-        let mut figures = PageFigures { name: page.name, page: Series::default(), bare: Series::default() };
+        let [mut first, mut again] = [", first opened", ", opened again"].map(|opened| PageFigures::new(format!("{}{opened}", page.name)));
         for _ in 0..plan.rounds {
-            figures.page.add(&crowd::run(&server, &page.requests, Use::Again, load).await?);
-            figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
+            let server = product::start(&prepared.place, BATCH).await?;
+            for (figures, may) in [(&mut first, Use::Once), (&mut again, Use::Again)] {
+                figures.page.add(&crowd::run(&server, &page.requests, may, load).await?);
+                figures.bare.add(&crowd::run(bare, &page.bare, Use::Again, load).await?);
+            }
+            server.stop().await?;
         }
-        all.push(figures);
+        all.extend([first, again]);
     }
-    server.stop().await?;
     Ok(all)
 }
 

@@ -43,7 +43,7 @@ pub fn render(machine: &str, all: &[Figures], hooks: &[HookFigures]) -> Result<S
         }
         for page in &figures.pages {
             let beside = format!("{:.2} of bare", page.page.times(&page.bare));
-            row(&mut text, page.name, PAGE_CONNECTIONS, &page.page, &beside)?;
+            row(&mut text, &page.name, PAGE_CONNECTIONS, &page.page, &beside)?;
             row(&mut text, "bare, same bytes", PAGE_CONNECTIONS, &page.bare, "")?;
         }
         writeln!(text, "\nInteractions stored while preparing: {} a second.", thousands(figures.interactions))?;
