@@ -7,10 +7,10 @@ pub mod data;
 pub mod import;
 pub mod keys;
 pub mod process;
+mod randomness;
 mod signing;
 pub mod trial;
 
-use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 
 use self::carriers::Carriers;
+pub use self::randomness::machine_random;
 use crate::clock::Clock;
 use crate::config::{Config, MailTransport};
 use crate::db::{self, Db, changes};
@@ -47,6 +48,7 @@ use crate::random::Random;
 use crate::report::daily;
 use crate::response::http::vote::Booth;
 use crate::response::lookup::Lookup;
+use crate::response::lookup::kept::Seats;
 use crate::response::recorder::Recorder;
 use crate::response::rendered::Pages;
 use crate::routes;
@@ -90,54 +92,6 @@ impl Default for Parts {
     }
 }
 
-/// Random bytes of the kernel that a thread has in hand: asking for each id by itself is what answering a request would mostly ask the kernel for.
-struct InHand {
-    bytes: [u8; 512],
-    used: usize,
-}
-
-impl InHand {
-    const NONE: Self = Self { bytes: [0; 512], used: 512 };
-
-    fn fill(&mut self, wanted: &mut [u8]) {
-        if wanted.len() > self.bytes.len() - self.used {
-            ask_kernel(&mut self.bytes);
-            self.used = 0;
-        }
-        for (wanted, byte) in wanted.iter_mut().zip(self.bytes.iter_mut().skip(self.used)) {
-            // Nobody gets a byte twice, or finds it here later.
-            *wanted = std::mem::take(byte);
-        }
-        self.used += wanted.len();
-    }
-}
-
-#[expect(clippy::disallowed_methods, clippy::panic, reason = "this is the one place that asks the kernel for randomness")]
-fn ask_kernel(bytes: &mut [u8]) {
-    if let Err(error) = getrandom::fill(bytes) {
-        panic!("the kernel gives no randomness: {error}");
-    }
-}
-
-thread_local! {
-    static IN_HAND: RefCell<InHand> = const { RefCell::new(InHand::NONE) };
-}
-
-/// The kernel's randomness.
-///
-/// # Panics
-/// When the kernel refuses: without randomness no secret would be one.
-#[must_use]
-pub fn machine_random() -> Random {
-    Random::new(|bytes| {
-        // Much at once, and what is wanted while a thread ends, comes from the kernel directly.
-        let is_filled = bytes.len() <= 64 && IN_HAND.try_with(|hand| hand.borrow_mut().fill(bytes)).is_ok();
-        if !is_filled {
-            ask_kernel(bytes);
-        }
-    })
-}
-
 /// A running service.
 pub struct App {
     /// The address it listens on.
@@ -172,9 +126,13 @@ impl App {
 
         let endpoints = Arc::new(Endpoints::new(&context.db));
         let carriers = Carriers::new(config, (&context, &links, &surveys, &endpoints), transport)?;
-        let (recorder, serve_votes) =
-            Recorder::new(Arc::clone(&context), (Arc::clone(&surveys), Arc::clone(&endpoints)), config.database.vote_batch);
-        let (lookup, serve_pages) = Lookup::new(context.db.clone());
+        let seats = Arc::new(Seats::new(&context.db, context.clock.clone()));
+        let (recorder, serve_votes) = Recorder::new(
+            Arc::clone(&context),
+            (Arc::clone(&surveys), Arc::clone(&endpoints), Arc::clone(&seats)),
+            config.database.vote_batch,
+        );
+        let (lookup, serve_pages) = Lookup::new(context.db.clone(), seats);
         let (clerk, serve_intake) = Clerk::new(Arc::clone(&context), links.clone());
         draining.spawn(serve_votes);
         draining.spawn(serve_intake);

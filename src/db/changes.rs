@@ -32,6 +32,8 @@ pub enum Change {
     Source(Uuid),
     /// An endpoint of a webhook was added, altered or removed.
     Webhook(Uuid),
+    /// An invitation can no longer be answered.
+    Invitation(Uuid),
 }
 
 impl Change {
@@ -42,6 +44,7 @@ impl Change {
             Self::Tally(id) => format!("{node} tally {id}"),
             Self::Source(id) => format!("{node} source {id}"),
             Self::Webhook(id) => format!("{node} webhook {id}"),
+            Self::Invitation(id) => format!("{node} invitation {id}"),
         }
     }
 
@@ -55,6 +58,7 @@ impl Change {
             "tally" => Self::Tally(words.next()?.parse().ok()?),
             "source" => Self::Source(words.next()?.parse().ok()?),
             "webhook" => Self::Webhook(words.next()?.parse().ok()?),
+            "invitation" => Self::Invitation(words.next()?.parse().ok()?),
             _ => return None,
         };
         Some((node, change))

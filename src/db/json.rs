@@ -20,8 +20,8 @@ pub fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
 ///
 /// # Errors
 /// When something in it is not what it should be.
-pub fn from_json<T: DeserializeOwned>(text: String) -> Result<T> {
-    serde_json::from_str(&text).map_err(|error| Error::Decode(Box::new(error)))
+pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::Decode(Box::new(error)))
 }
 
 /// Stores `T` as JSON text.

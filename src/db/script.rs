@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, FromRow, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::writer::BEGIN_SQLITE;
+use super::writer::{BEGIN_SQLITE, COMMIT_SQLITE};
 use super::{Db, Engine, Error, Result, Session as _, Tx, from_json};
 
 /// Rows in one statement at most: SQLite takes 32,766 values.
@@ -85,7 +85,8 @@ impl Db {
         let rows = match tx.connection() {
             Engine::Sqlite(conn) => {
                 let text = AssertSqlSafe(format!("{BEGIN_SQLITE};\n{sqlite}"));
-                from_json(query_scalar(text).bind(value).fetch_one(conn).await?)?
+                let list: String = query_scalar(text).bind(value).fetch_one(conn).await?;
+                from_json(&list)?
             }
             Engine::Postgres(conn) => query_as(postgres).bind(value).fetch_all(conn).await?,
         };
@@ -99,7 +100,10 @@ impl Tx {
     /// # Errors
     /// When one of them fails; those behind it are not begun.
     pub async fn run(&mut self, statements: Vec<Statement>) -> Result<()> {
-        self.send(statements, None).await
+        if statements.is_empty() {
+            return Ok(());
+        }
+        self.send(statements, "SELECT 1").await
     }
 
     /// Runs statements and commits.
@@ -107,16 +111,18 @@ impl Tx {
     /// # Errors
     /// When one of them or the commit fails: nothing of the transaction may be acknowledged then.
     pub async fn run_and_commit(mut self, statements: Vec<Statement>) -> Result<()> {
-        if let Engine::Sqlite(_) = self.connection() {
-            self.send(statements, Some("COMMIT")).await?;
-            self.committed();
-            return Ok(());
+        self.send(statements, COMMIT_SQLITE).await?;
+        match self.engine() {
+            Engine::Sqlite(()) => {
+                self.committed();
+                Ok(())
+            }
+            Engine::Postgres(()) => self.commit().await,
         }
-        self.send(statements, None).await?;
-        self.commit().await
     }
 
-    async fn send(&mut self, statements: Vec<Statement>, last: Option<&str>) -> Result<()> {
+    /// `last` ends SQLite's text and gives a row, without which not everything was done.
+    async fn send(&mut self, statements: Vec<Statement>, last: &str) -> Result<()> {
         match self.connection() {
             Engine::Sqlite(conn) => {
                 let (text, values) = joined(statements, last)?;
@@ -129,7 +135,7 @@ impl Tx {
                         Value::Id(value) => query.bind(value),
                     };
                 }
-                query.execute(conn).await?;
+                query.fetch_one(conn).await?;
             }
             Engine::Postgres(conn) => {
                 for Statement { text, values } in statements {
@@ -151,7 +157,7 @@ impl Tx {
 
 /// Statements as one text, and their values. Rows are given by `?`, which sqlx counts through all statements, and so come first; `$1` is the first
 /// text.
-fn joined(statements: Vec<Statement>, last: Option<&str>) -> Result<(String, Vec<Value>)> {
+fn joined(statements: Vec<Statement>, last: &str) -> Result<(String, Vec<Value>)> {
     let (mut parts, mut rows, mut texts) = (Vec::with_capacity(statements.len() + 1), Vec::new(), Vec::new());
     for Statement { text, values } in statements {
         match values {
@@ -174,7 +180,7 @@ fn joined(statements: Vec<Statement>, last: Option<&str>) -> Result<(String, Vec
         }
     }
     let mut parts: Vec<String> = parts.iter().map(|(text, before)| shifted(text, rows.len() + before)).collect();
-    parts.extend(last.map(ToOwned::to_owned));
+    parts.push(last.to_owned());
     rows.append(&mut texts);
     Ok((parts.join(";\n"), rows))
 }
@@ -243,26 +249,26 @@ mod tests {
             texts("D '$.n[0]' $1; E $2", &["c", "d"]),
             rows(a, &[&[7, 8]]),
         ];
-        let (text, values) = joined(statements, Some("COMMIT")).unwrap();
+        let (text, values) = joined(statements, "COMMIT").unwrap();
         let four = "A (VALUES (?,?),(?,?),(?,?),(?,?)) B";
         assert_eq!(text, format!("C $11, $12, $11;\n{four};\nD '$.n[0]' $13; E $14;\nA (VALUES (?,?)) B;\nCOMMIT"));
         let shown = format!("{values:?}").replace("Int(", "").replace("Text(", "").replace(')', "");
         assert_eq!(shown, "[1, 2, 3, 4, 5, 6, Null, Null, 7, 8, \"a\", \"b\", \"c\", \"d\"]");
-        assert_eq!(joined(vec![rows(a, &[])], Some("COMMIT")).unwrap().0, "COMMIT");
+        assert_eq!(joined(vec![rows(a, &[])], "COMMIT").unwrap().0, "COMMIT");
     }
 
     #[test]
     fn many_rows_are_several_statements() {
         let many = vec![[0].as_slice(); MOST_ROWS + 3];
-        let (text, values) = joined(vec![rows("A (VALUES ($1))", &many)], None).unwrap();
+        let (text, values) = joined(vec![rows("A (VALUES ($1))", &many)], "B").unwrap();
         let of = |count: usize| format!("A (VALUES {})", vec!["(?)"; count].join(","));
-        assert_eq!((text, values.len()), (format!("{};\n{}", of(MOST_ROWS), of(4)), MOST_ROWS + 4));
+        assert_eq!((text, values.len()), (format!("{};\n{};\nB", of(MOST_ROWS), of(4)), MOST_ROWS + 4));
     }
 
     #[test]
     fn a_parameter_without_a_value_is_a_fault() {
-        assert!(joined(vec![texts("A $2", &["a"])], None).is_err());
-        assert!(joined(vec![texts("A $1", &["a", "b"])], None).is_err());
-        assert!(joined(vec![rows("A (VALUES ($1, $2))", &[&[1]])], None).is_err());
+        assert!(joined(vec![texts("A $2", &["a"])], "").is_err());
+        assert!(joined(vec![texts("A $1", &["a", "b"])], "").is_err());
+        assert!(joined(vec![rows("A (VALUES ($1, $2))", &[&[1]])], "").is_err());
     }
 }

@@ -14,6 +14,11 @@ use super::{Error, Result};
 
 /// What begins a transaction.
 pub(super) const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
+/// What ends one, and gives a row: sqlx calls a statement done whose connection's thread died over it.
+pub(super) const COMMIT_SQLITE: &str = "COMMIT; SELECT 1";
+const ROLLBACK_SQLITE: &str = "ROLLBACK; SELECT 1";
+/// A rollback takes no longer where the connection's thread lives and is not busy; what is sent to one that is just dying is never answered.
+const CLEAR_WITHIN: Duration = Duration::from_secs(1);
 
 /// The connection that writes; taken away when the database is closed.
 #[derive(Debug, Clone)]
@@ -21,6 +26,7 @@ pub struct Writer {
     connection: Arc<Mutex<Option<SqliteConnection>>>,
     /// A transaction was given up and is not rolled back yet.
     is_left_open: Arc<AtomicBool>,
+    is_closed: Arc<AtomicBool>,
     options: Arc<SqliteConnectOptions>,
     wait: Duration,
 }
@@ -28,7 +34,8 @@ pub struct Writer {
 impl Writer {
     /// A writer for whom others wait this long at most, and how its connection was opened.
     pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions, wait: Duration) -> Self {
-        Self { connection: Arc::new(Mutex::new(Some(connection))), is_left_open: Arc::default(), options: Arc::new(options), wait }
+        let connection = Arc::new(Mutex::new(Some(connection)));
+        Self { connection, is_left_open: Arc::default(), is_closed: Arc::default(), options: Arc::new(options), wait }
     }
 
     /// Begins a transaction that holds the database's write lock from the start.
@@ -41,23 +48,38 @@ impl Writer {
     /// The connection for a transaction that whoever asks begins with the next statement.
     pub(super) async fn lock(&self) -> Result<Write> {
         let waited = tokio::time::timeout(self.wait, Arc::clone(&self.connection).lock_owned()).await;
-        let guard = waited.map_err(|_elapsed| Error::PoolTimedOut)?;
-        let connection = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::PoolClosed)?;
-        let mut write = Write { connection, writer: self.clone(), is_open: false };
+        let mut guard = waited.map_err(|_elapsed| Error::PoolTimedOut)?;
         if self.is_left_open.load(Ordering::Acquire) {
-            // It also fails where SQLite has rolled back by itself, or nothing was begun.
-            if let Err(Error::WorkerCrashed) = sqlx::query("ROLLBACK").execute(&mut *write).await {
-                // sqlx lets a connection's thread panic over a statement that cannot be prepared again after a table went away.
-                *write.connection = SqliteConnection::connect_with(&self.options).await?;
-            }
+            self.clear(&mut guard).await?;
             self.is_left_open.store(false, Ordering::Release);
         }
-        write.is_open = true;
-        Ok(write)
+        let connection = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::PoolClosed)?;
+        Ok(Write { connection, writer: self.clone(), is_open: true })
+    }
+
+    /// Rolls back what was given up; opens the connection anew where its thread is gone.
+    async fn clear(&self, connection: &mut Option<SqliteConnection>) -> Result<()> {
+        let is_alive = match connection {
+            Some(connection) => {
+                let rolled_back = tokio::time::timeout(CLEAR_WITHIN, sqlx::query(ROLLBACK_SQLITE).fetch_one(connection)).await;
+                // An error of the database says that SQLite has rolled back by itself, or nothing was begun. Anything else says that the thread is
+                // gone, or busy: sqlx lets it panic over a statement that cannot be prepared again after a table went away.
+                matches!(rolled_back, Ok(Ok(_) | Err(Error::Database(_))))
+            }
+            None => self.is_closed.load(Ordering::Acquire),
+        };
+        if !is_alive {
+            tracing::warn!("the connection that writes is opened anew");
+            // The old one first: it holds the lock.
+            drop(connection.take());
+            *connection = Some(SqliteConnection::connect_with(&self.options).await?);
+        }
+        Ok(())
     }
 
     /// Closes the connection after the transaction under way.
     pub(super) async fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
         let connection = self.connection.lock().await.take();
         if let Some(connection) = connection
             && let Err(error) = connection.close().await
@@ -78,7 +100,7 @@ pub struct Write {
 impl Write {
     /// Commits; nobody else writes before that has ended.
     pub(super) async fn commit(mut self) -> Result<()> {
-        sqlx::query("COMMIT").execute(&mut *self).await?;
+        sqlx::query(COMMIT_SQLITE).fetch_one(&mut *self).await?;
         self.ended();
         Ok(())
     }

@@ -130,7 +130,7 @@ impl Kept {
                     self.survey_changes += 1;
                     Some(SurveyId(id))
                 }
-                Ok(Change::Outbox | Change::Source(_) | Change::Webhook(_)) => continue,
+                Ok(Change::Outbox | Change::Source(_) | Change::Webhook(_) | Change::Invitation(_)) => continue,
                 Err(TryRecvError::Lagged(_)) => {
                     self.survey_changes += 1;
                     None

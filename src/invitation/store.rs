@@ -5,6 +5,7 @@ use uuid::fmt::Simple;
 
 use super::{InteractionId, Invitation, InvitationId, Outcome, Reason, State};
 use crate::clock::Timestamp;
+use crate::db::changes::Change;
 use crate::db::{Json, Result, Session, Tx, on_engine, to_json};
 use crate::i18n::Locale;
 use crate::intake::SourceId;
@@ -90,6 +91,7 @@ pub async fn close(tx: &mut Tx, id: InvitationId, to: State) -> Result<bool> {
             .await?
             .rows_affected()
     });
+    tx.announce(Change::Invitation(id.0));
     Ok(moved > 0)
 }
 

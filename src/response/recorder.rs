@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::count::{Ballot, Effect, Vote};
+use super::lookup::kept::Seats;
 use super::row::{Row, Version};
 use super::store::{self, Found, Open};
 use super::{ResponseId, store as responses, told};
@@ -63,12 +64,12 @@ impl Recorder {
     /// `batch` is how many votes one transaction holds at most.
     pub fn new(
         context: Arc<Context>,
-        (surveys, endpoints): (Arc<Surveys>, Arc<Endpoints>),
+        (surveys, endpoints, seats): (Arc<Surveys>, Arc<Endpoints>, Arc<Seats>),
         batch: usize,
     ) -> (Self, impl Future<Output = ()>) {
         let (votes, vote_queue) = mpsc::channel(QUEUE);
         let (notes, note_queue) = mpsc::channel(OPENS);
-        let desk = Desk { context: Arc::clone(&context), surveys, endpoints };
+        let desk = Desk { context: Arc::clone(&context), surveys, endpoints, seats };
         let serve = async move {
             tokio::join!(desk.serve(vote_queue, batch), note(&context, note_queue));
         };
@@ -106,6 +107,7 @@ struct Desk {
     context: Arc<Context>,
     surveys: Arc<Surveys>,
     endpoints: Arc<Endpoints>,
+    seats: Arc<Seats>,
 }
 
 impl Desk {
@@ -165,6 +167,9 @@ impl Desk {
         tell(&mut tx, &self.context, &endpoints, &batch.happened).await?;
         let statements = batch.statements(&mut tx)?;
         tx.run_and_commit(statements).await?;
+        for invitation in &batch.answered {
+            self.seats.forget(*invitation);
+        }
         self.count(&receipts);
         Ok(receipts)
     }

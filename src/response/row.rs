@@ -62,7 +62,7 @@ impl Row {
         }
     }
 
-    /// In the order of RESPONSES_SQLITE.
+    /// In the order of `RESPONSES_SQLITE`.
     pub(super) fn values(&self) -> Vec<Value> {
         vec![
             self.id.0.into(),
@@ -113,7 +113,7 @@ impl Version {
         }
     }
 
-    /// In the order of VERSIONS_SQLITE.
+    /// In the order of `VERSIONS_SQLITE`.
     pub(super) fn values(&self) -> Vec<Value> {
         vec![
             self.response.0.into(),

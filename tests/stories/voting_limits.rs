@@ -1,5 +1,6 @@
 //! The survey page under pressure: too many, not now, and what every answer carries for browsers.
 
+use nabz::clock::MINUTE_MS;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 
@@ -131,6 +132,9 @@ on_both_engines! {
         let link = app.link("support", "1").await;
         let (_, nonce) = app.page(&link).await;
         app.execute("ALTER TABLE response RENAME TO response_away").await;
+        // What was looked up a moment ago is still known.
+        assert_eq!(app.plain(Method::GET, &link).send().await.unwrap().status(), StatusCode::OK);
+        app.clock.advance(MINUTE_MS);
         assert_told_to_wait(&app.plain(Method::GET, &link).send().await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
         for comment in ["", "typed"] {
             let form = [("nonce", nonce.as_str()), ("score", "4"), ("evidence", "keydown"), ("comment", comment)];
@@ -138,6 +142,23 @@ on_both_engines! {
         }
         app.execute("ALTER TABLE response_away RENAME TO response").await;
         assert_eq!(send(&app, &link, None).await.status(), StatusCode::OK);
+    }
+
+    async fn a_link_that_was_just_opened_tells_of_every_change_at_once(app: TestApp) {
+        app.survey("support", json!({"deliver": []})).await;
+        app.survey("final", json!({"deliver": [], "policy": {"edit_days": 0}})).await;
+        let status = async |link: &str| app.plain(Method::GET, link).send().await.unwrap().status();
+        let (withdrawn, voted) = (app.link("support", "1").await, app.link("final", "2").await);
+        for link in [&withdrawn, &voted] {
+            assert_eq!((status(link).await, status(link).await), (StatusCode::OK, StatusCode::OK));
+        }
+        assert_eq!(app.vote(&voted, 4, "").await.0, StatusCode::OK);
+        assert_eq!(status(&voted).await, StatusCode::GONE);
+        let (_, listed) = app.get("/api/v1/interactions?ticket=1").await;
+        let invitation = listed["items"][0]["invitation"]["id"].as_str().unwrap();
+        let (answered, body) = app.post(&format!("/api/v1/invitations/{invitation}/withdraw"), &json!({})).await;
+        assert_eq!(answered, StatusCode::OK, "{body}");
+        assert_eq!(status(&withdrawn).await, StatusCode::GONE);
     }
 
     async fn a_page_speaks_the_customers_language_then_the_asked_one_then_the_browsers_then_the_surveys(app: TestApp) {

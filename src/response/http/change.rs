@@ -79,17 +79,14 @@ pub(crate) async fn change(
     let change = body.value;
     let not_found = || Problem::not_found("response");
     let invitation = store::find_invitation(&mut context.db.read().await?, *id).await?;
-    let (mut tx, found) = match invitation {
+    let (mut tx, found) = if let Some(invitation) = invitation {
         // The ballot is locked, so that a vote that comes at the same time is counted before or after, not in between.
-        Some(invitation) => {
-            let (tx, mut found) = store::take_ballots(&context.db, &[invitation]).await?;
-            (tx, found.pop())
-        }
-        None => {
-            let mut tx = context.db.begin().await?;
-            let found = store::take_given_elsewhere(&mut tx, *id).await?;
-            (tx, found)
-        }
+        let (tx, mut found) = store::take_ballots(&context.db, &[invitation]).await?;
+        (tx, found.pop())
+    } else {
+        let mut tx = context.db.begin().await?;
+        let found = store::take_given_elsewhere(&mut tx, *id).await?;
+        (tx, found)
     };
     let found = found.ok_or_else(not_found)?;
     let answer = found.ballot.answer.as_ref().ok_or_else(not_found)?;

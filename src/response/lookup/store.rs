@@ -45,7 +45,10 @@ const SEATS_POSTGRES: &str = "SELECT invitation.id, invitation.survey_id, invita
 pub async fn list_seats(session: &mut impl Session, ids: &[InvitationId]) -> Result<Vec<Seat>> {
     let json = hex_list(ids.iter().map(|id| id.0))?;
     match session.connection() {
-        Engine::Sqlite(conn) => from_json(sqlx::query_scalar(SEATS_SQLITE).bind(json).fetch_one(conn).await?),
+        Engine::Sqlite(conn) => {
+            let list: String = sqlx::query_scalar(SEATS_SQLITE).bind(json).fetch_one(conn).await?;
+            from_json(&list)
+        }
         Engine::Postgres(conn) => sqlx::query_as(SEATS_POSTGRES).bind(json).fetch_all(conn).await,
     }
 }
