@@ -166,15 +166,17 @@ fn joined(statements: Vec<Statement>, last: &str) -> Result<(String, Vec<Value>)
                 parts.push((text.to_owned(), texts.len()));
                 texts.extend(values.into_iter().map(Value::Text));
             }
-            Values::Rows(values) => {
-                for chunk in values.chunks(MOST_ROWS) {
-                    let width = chunk.first().map_or(0, Vec::len);
+            Values::Rows(mut values) => {
+                while !values.is_empty() {
+                    let rest = values.split_off(values.len().min(MOST_ROWS));
+                    let width = values.first().map_or(0, Vec::len);
                     check(text, width)?;
                     // As many as the next power of two, the rest empty, so that there are few statements to prepare.
-                    let count = chunk.len().next_power_of_two();
-                    let empty = (count - chunk.len()) * width;
-                    rows.extend(chunk.iter().flatten().cloned().chain(std::iter::repeat_n(Value::Null, empty)));
+                    let count = values.len().next_power_of_two();
+                    let empty = (count - values.len()) * width;
+                    rows.extend(values.into_iter().flatten().chain(std::iter::repeat_n(Value::Null, empty)));
                     parts.push((repeated(text, (width, count)), 0));
+                    values = rest;
                 }
             }
         }
