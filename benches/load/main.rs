@@ -1,7 +1,8 @@
 //! The load generator: measures the real binary beside controls, and says which promises of DESIGN.md it keeps.
 //!
 //! `cargo bench --bench load`; with `-- --quick` a short check, with `-- --hooks` only what hooks take, with `-- --votes`
-//! everything else, with `-- --tune` votes and pages at 64 connections. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one.
+//! everything else, with `-- --tune` votes and pages at 64 connections. PostgreSQL is measured too where `NABZ_TEST_POSTGRES_URL` names one,
+//! and alone with `-- --postgres`.
 
 mod bare;
 mod connection;
@@ -55,6 +56,10 @@ fn main() -> Result<()> {
     let mut plan = FULL;
     let mut is_bench = false;
     let mut part = Part::All;
+    let mut engines = vec![Engine::Sqlite];
+    if let Some(url) = postgres_url() {
+        engines.push(Engine::Postgres(url.parse().context("NABZ_TEST_POSTGRES_URL")?));
+    }
     for argument in &arguments {
         match argument.as_str() {
             "--bench" => is_bench = true,
@@ -62,7 +67,8 @@ fn main() -> Result<()> {
             "--hooks" => part = Part::Hooks,
             "--votes" => part = Part::Votes,
             "--tune" => part = Part::Tune,
-            other => bail!("unknown argument {other}; there are --quick, --hooks, --votes and --tune"),
+            "--postgres" => engines.retain(|engine| matches!(engine, Engine::Postgres(_))),
+            other => bail!("unknown argument {other}; there are --quick, --hooks, --votes, --tune and --postgres"),
         }
     }
     if !is_bench {
@@ -72,7 +78,7 @@ fn main() -> Result<()> {
     if machine::open_files() < measure::FLOOD + SPARE_FILES {
         bail!("too few files may be open at the same time; run `ulimit -n 10000` first");
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(&plan, part))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure_all(engines, &plan, part))
 }
 
 /// What to measure.
@@ -86,11 +92,7 @@ enum Part {
     Tune,
 }
 
-async fn measure_all(plan: &Plan, part: Part) -> Result<()> {
-    let mut engines = vec![Engine::Sqlite];
-    if let Some(url) = postgres_url() {
-        engines.push(Engine::Postgres(url.parse().context("NABZ_TEST_POSTGRES_URL")?));
-    }
+async fn measure_all(engines: Vec<Engine>, plan: &Plan, part: Part) -> Result<()> {
     let (mut all, mut hooks) = (Vec::new(), Vec::new());
     for engine in engines {
         let mut ground = Ground::new(engine)?;

@@ -169,25 +169,26 @@ pub async fn tune(ground: &mut Ground, plan: &Plan) -> Result<String> {
         votes.bare.add(&crowd::run(&bare, &prepared.bare_votes, Use::Again, load).await?);
         votes.batched.add(&vote(ground, &prepared, BATCH, load).await?);
     }
-    let pages = pages(&Side { plan, prepared: &prepared, bare: &bare }).await?;
-    bare.stop().await?;
-    let mut text = String::new();
-    let pairs = std::iter::once(("votes", &votes.batched, &votes.bare))
-        .chain(pages.iter().map(|page| (page.name.as_str(), &page.page, &page.bare)));
-    for (name, ours, bare) in pairs {
-        writeln!(
-            text,
-            "{} {name}: {:.0} a second, {:.2} of bare; p50 {:.1}, p99 {:.1} ms; {:.0} us of the server's processors, bare {:.0}",
-            ground.engine.name(),
-            ours.rate(),
-            ours.times(bare),
-            ours.p50(),
-            ours.p99(),
-            ours.cpu(),
-            bare.cpu(),
-        )?;
+    let engine = ground.engine.name();
+    let mut text = beside(&format!("{engine} votes"), &votes.batched, &votes.bare)?;
+    progress(text.trim_end());
+    for page in pages(&Side { plan, prepared: &prepared, bare: &bare }).await? {
+        text.push_str(&beside(&format!("{engine} {}", page.name), &page.page, &page.bare)?);
     }
+    bare.stop().await?;
     Ok(text)
+}
+
+/// One line about the product and its bare twin.
+fn beside(name: &str, ours: &Series, bare: &Series) -> Result<String> {
+    let (rate, times, p50, p99) = (ours.rate(), ours.times(bare), ours.p50(), ours.p99());
+    let (cpu, of_bare) = (ours.cpu(), bare.cpu());
+    let mut line = String::new();
+    writeln!(
+        line,
+        "{name}: {rate:.0} a second, {times:.2} of bare; p50 {p50:.1}, p99 {p99:.1} ms; {cpu:.0} us of the server's processors, bare {of_bare:.0}"
+    )?;
+    Ok(line)
 }
 
 impl PageFigures {

@@ -1,5 +1,6 @@
 //! The composition root: settings in, a running service out; start, drain, stop.
 
+mod apart;
 pub mod bounces;
 mod carriers;
 pub mod check;
@@ -134,7 +135,7 @@ impl App {
         );
         let (lookup, serve_pages) = Lookup::new(context.db.clone(), seats);
         let (clerk, serve_intake) = Clerk::new(Arc::clone(&context), links.clone());
-        draining.spawn(serve_votes);
+        apart::spawn("votes", serve_votes, (&context.db, &draining))?;
         draining.spawn(serve_intake);
         draining.spawn(serve_pages);
         tasks.spawn(changes::relay(context.db.clone(), stop.clone()));

@@ -118,6 +118,12 @@ impl Db {
         }
     }
 
+    /// Whether the database is inside this program.
+    #[must_use]
+    pub const fn is_embedded(&self) -> bool {
+        matches!(self.pools, Engine::Sqlite(_))
+    }
+
     /// Who is told that something committed.
     #[must_use]
     pub fn changes(&self) -> &Changes {

@@ -2,7 +2,7 @@
 
 pub mod store;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ type Place = (SurveyId, String, i32);
 
 /// Changes of counts that are written together. A group's few places stand in a list, so that a further count of it copies nothing.
 #[derive(Debug, Default)]
-pub struct Changes(HashMap<Group, Vec<(Place, Counts)>>);
+pub struct Changes(BTreeMap<Group, Vec<(Place, Counts)>>);
 
 /// A count that changes: survey, tag, day, group.
 type Cell<'a> = (SurveyId, &'a str, i32, &'a Group);
@@ -89,28 +89,33 @@ impl Changes {
         if counts.is_zero() {
             return;
         }
-        if !self.0.contains_key(group) {
-            self.0.insert(group.clone(), Vec::new());
+        if let Some(places) = self.0.get_mut(group) {
+            return add_to(places, (survey, day), tags, counts);
         }
-        let Some(places) = self.0.get_mut(group) else { return };
-        for tag in std::iter::once("").chain(tags.iter().map(String::as_str)) {
-            let same = |((of, named, on), _): &&mut (Place, Counts)| (*of, named.as_str(), *on) == (survey, tag, day);
-            match places.iter_mut().find(same) {
-                Some((_, kept)) => kept.add(counts),
-                None => places.push(((survey, tag.to_owned(), day), counts.clone())),
-            }
-        }
+        let mut places = Vec::new();
+        add_to(&mut places, (survey, day), tags, counts);
+        self.0.insert(group.clone(), places);
     }
 
-    /// What changes, in the order of its keys.
+    /// What changes, always in the same order.
     fn cells(&self) -> Vec<(Cell<'_>, &Counts)> {
-        let all = self.0.iter().flat_map(|(group, places)| places.iter().map(move |place| (group, place)));
-        let mut cells: Vec<_> = all
-            .map(|(group, ((survey, tag, day), counts))| ((*survey, tag.as_str(), *day, group), counts))
-            .filter(|(_, counts)| !counts.is_zero())
-            .collect();
-        cells.sort_unstable_by_key(|(cell, _)| *cell);
+        let mut cells = Vec::with_capacity(self.0.len());
+        for (group, places) in &self.0 {
+            let mut places: Vec<_> = places.iter().filter(|(_, counts)| !counts.is_zero()).collect();
+            places.sort_unstable_by_key(|(place, _)| place);
+            cells.extend(places.into_iter().map(|((survey, tag, day), counts)| ((*survey, tag.as_str(), *day, group), counts)));
+        }
         cells
+    }
+}
+
+fn add_to(places: &mut Vec<(Place, Counts)>, (survey, day): (SurveyId, i32), tags: &[String], counts: &Counts) {
+    for tag in std::iter::once("").chain(tags.iter().map(String::as_str)) {
+        let same = |((of, named, on), _): &&mut (Place, Counts)| (*on, *of, named.as_str()) == (day, survey, tag);
+        match places.iter_mut().find(same) {
+            Some((_, kept)) => kept.add(counts),
+            None => places.push(((survey, tag.to_owned(), day), counts.clone())),
+        }
     }
 }
 

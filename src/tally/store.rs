@@ -55,7 +55,7 @@ pub async fn add(tx: &mut Tx, changes: &Changes) -> Result<()> {
     tx.run(statement.into_iter().collect()).await
 }
 
-/// The statement that adds changes to the tallies, in the order of their keys so that two nodes never wait for each other crosswise; none where
+/// The statement that adds changes to the tallies, in their order so that two nodes never wait for each other crosswise; none where
 /// nothing changes. Whoever keeps a copy is told when the transaction commits.
 ///
 /// # Errors
