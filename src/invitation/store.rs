@@ -91,7 +91,9 @@ pub async fn close(tx: &mut Tx, id: InvitationId, to: State) -> Result<bool> {
             .await?
             .rows_affected()
     });
-    tx.announce(Change::Invitation(id.0));
+    if moved > 0 {
+        tx.announce(Change::Invitation(id.0));
+    }
     Ok(moved > 0)
 }
 
