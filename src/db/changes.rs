@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -69,34 +69,62 @@ impl Change {
 #[derive(Debug)]
 pub struct Changes {
     node: Uuid,
-    local: broadcast::Sender<Change>,
-    /// What other nodes are still to be told, each change once.
-    outward: Mutex<HashSet<Change>>,
+    copies: broadcast::Sender<Change>,
+    /// Apart from the rest: whoever carries messages sleeps until there is one, and is not to be woken for every vote.
+    outbox: watch::Sender<()>,
+    /// Where other nodes may be.
+    others: Option<Others>,
+}
+
+/// What other nodes are still to be told, each change once.
+#[derive(Debug, Default)]
+struct Others {
+    untold: Mutex<HashSet<Change>>,
     is_waiting: Notify,
 }
 
 impl Changes {
-    /// A list for the node of this id.
+    /// A list for the node of this id, and whether there may be others.
     #[must_use]
-    pub fn new(node: Uuid) -> Self {
-        Self { node, local: broadcast::channel(CAPACITY).0, outward: Mutex::default(), is_waiting: Notify::new() }
+    pub fn new(node: Uuid, is_shared: bool) -> Self {
+        let others = is_shared.then(Others::default);
+        Self { node, copies: broadcast::channel(CAPACITY).0, outbox: watch::Sender::default(), others }
     }
 
-    /// Everything told from now on. A receiver that lags is told so and must look at the database itself.
+    /// Everything told from now on but [`Change::Outbox`]. A receiver that lags is told so and must look at the database itself.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Change> {
-        self.local.subscribe()
+        self.copies.subscribe()
+    }
+
+    /// Changes with every [`Change::Outbox`] told from now on.
+    #[must_use]
+    pub fn listen_to_outbox(&self) -> watch::Receiver<()> {
+        self.outbox.subscribe()
     }
 
     pub(super) fn tell(&self, change: Change) {
-        // Nobody listening is no error.
-        let _ = self.local.send(change);
-        self.outward.lock().unwrap_or_else(PoisonError::into_inner).insert(change);
-        self.is_waiting.notify_one();
+        self.tell_here(change);
+        if let Some(others) = &self.others {
+            others.untold.lock().unwrap_or_else(PoisonError::into_inner).insert(change);
+            others.is_waiting.notify_one();
+        }
     }
 
-    fn take_outward(&self) -> Vec<Change> {
-        self.outward.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+    fn tell_here(&self, change: Change) {
+        if change == Change::Outbox {
+            self.outbox.send_replace(());
+        } else {
+            // Nobody listening is no error.
+            let _ = self.copies.send(change);
+        }
+    }
+}
+
+impl Others {
+    async fn wait(&self) -> HashSet<Change> {
+        self.is_waiting.notified().await;
+        std::mem::take(&mut self.untold.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -105,17 +133,17 @@ impl Changes {
 /// NOTIFY is sent after the commit and outside of its transaction: inside, every commit would wait for one global lock.
 /// A node that dies in between tells nobody, so whoever listens also looks for itself now and then.
 pub async fn relay(db: Db, stop: CancellationToken) {
-    let Engine::Postgres(pool) = &db.pools else { return };
-    tokio::join!(send(pool, &db.changes, &stop), receive(pool, &db.changes, &stop));
+    let (Engine::Postgres(pool), Some(others)) = (&db.pools, &db.changes.others) else { return };
+    tokio::join!(send(pool, (others, db.changes.node), &stop), receive(pool, &db.changes, &stop));
 }
 
-async fn send(pool: &PgPool, changes: &Changes, stop: &CancellationToken) {
+async fn send(pool: &PgPool, (others, node): (&Others, Uuid), stop: &CancellationToken) {
     loop {
-        tokio::select! {
+        let untold = tokio::select! {
             () = stop.cancelled() => return,
-            () = changes.is_waiting.notified() => {}
-        }
-        let payloads: Vec<String> = changes.take_outward().into_iter().map(|change| change.to_payload(changes.node)).collect();
+            untold = others.wait() => untold,
+        };
+        let payloads: Vec<String> = untold.into_iter().map(|change| change.to_payload(node)).collect();
         let told = sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::text[]) AS t(payload)").bind(CHANNEL).bind(&payloads);
         if let Err(error) = told.execute(pool).await {
             tracing::warn!(%error, "other nodes could not be told of a change");
@@ -150,7 +178,7 @@ async fn receive_until_broken(pool: &PgPool, changes: &Changes) -> super::Result
         if let Some((node, change)) = Change::from_payload(notification.payload())
             && node != changes.node
         {
-            let _ = changes.local.send(change);
+            changes.tell_here(change);
         }
     }
 }

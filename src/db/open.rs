@@ -42,7 +42,8 @@ impl Db {
             Engine::Sqlite(path) => Engine::Sqlite(open_sqlite(&path, settings.max_connections).await?),
             Engine::Postgres(options) => Engine::Postgres(open_postgres(options, settings.max_connections).await?),
         };
-        Ok(Self { pools, changes: Arc::new(Changes::new(node)) })
+        let is_shared = matches!(pools, Engine::Postgres(_));
+        Ok(Self { pools, changes: Arc::new(Changes::new(node, is_shared)) })
     }
 
     /// Whether a transaction can be begun and every migration of this program is in place.

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use super::Claimed;
 use super::store::{self, Lease};
 use crate::clock::Clock;
-use crate::db::changes::Change;
 use crate::db::{Db, Result};
 use crate::random::Random;
 
@@ -75,7 +74,7 @@ struct Load {
 
 /// Serves a carrier until told to stop; what was claimed and not begun is given back then.
 pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
-    let mut changes = carrier.round().db.changes().listen();
+    let mut enqueued = carrier.round().db.changes().listen_to_outbox();
     let mut work = Work::default();
     while !stop.is_cancelled() {
         let wait = match work.fill(&carrier).await {
@@ -95,7 +94,7 @@ pub async fn run<C: Carrier>(carrier: Arc<C>, stop: CancellationToken) {
                 }
             }
             () = tokio::time::sleep(wait) => {}
-            () = async { while changes.recv().await != Ok(Change::Outbox) {} } => work.looked_at = None,
+            Ok(()) = enqueued.changed() => work.looked_at = None,
         }
     }
     give_back(carrier.as_ref(), &mut work.loads).await;
