@@ -1,5 +1,5 @@
-//! Several statements in one go. On SQLite each way to the connection's thread and back takes longer than what is done there, so that a transaction
-//! goes there twice: to begin and read, and to write and commit.
+//! Several statements in one go. The way to the database and back, to SQLite's thread or PostgreSQL's process, takes longer than much of what is done
+//! there.
 
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, FromRow, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::writer::{BEGIN_SQLITE, COMMIT_SQLITE};
-use super::{Db, Engine, Error, Result, Session as _, Tx, from_json};
+use super::{Db, Engine, Error, Result, Session as _, Tx, from_json, tell};
 
 /// Rows in one statement at most: SQLite takes 32,766 values.
 const MOST_ROWS: usize = 256;
@@ -68,19 +68,29 @@ impl From<Uuid> for Value {
     }
 }
 
+/// A transaction of PostgreSQL in which nothing was done so far.
+#[derive(Debug)]
+pub struct Begun(Tx);
+
 impl Db {
-    /// Begins a transaction with a statement that reads, by one value. On SQLite it gives one text, a JSON list of lists in the order of `T`'s fields: each row it
-    /// gave by itself would wake whoever waits for it.
+    /// Begins a transaction with a statement that reads, by one value, or goes on in one that was begun. On SQLite the statement gives one text, a JSON
+    /// list of lists in the order of `T`'s fields: each row it gave by itself would wake whoever waits for it.
     ///
     /// # Errors
     /// As [`Db::begin`], and when the statement fails.
-    pub async fn begin_with<T>(&self, (sqlite, postgres): (&'static str, &'static str), value: String) -> Result<(Tx, Vec<T>)>
+    pub async fn begin_with<T>(
+        &self,
+        begun: Option<Begun>,
+        (sqlite, postgres): (&'static str, &'static str),
+        value: String,
+    ) -> Result<(Tx, Vec<T>)>
     where
         T: DeserializeOwned + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut tx = match &self.pools {
-            Engine::Sqlite(pools) => self.tx(Engine::Sqlite(pools.write.lock().await?)),
-            Engine::Postgres(_) => self.begin().await?,
+        let mut tx = match (&self.pools, begun) {
+            (_, Some(Begun(tx))) => tx,
+            (Engine::Sqlite(pools), None) => self.tx(Engine::Sqlite(pools.write.lock().await?)),
+            (Engine::Postgres(_), None) => self.begin().await?,
         };
         let rows = match tx.connection() {
             Engine::Sqlite(conn) => {
@@ -95,10 +105,10 @@ impl Db {
 }
 
 impl Tx {
-    /// Runs statements, one after the other.
+    /// Runs statements. None of them sees what another has done: SQLite runs them one after the other, PostgreSQL all at once.
     ///
     /// # Errors
-    /// When one of them fails; those behind it are not begun.
+    /// When one of them fails.
     pub async fn run(&mut self, statements: Vec<Statement>) -> Result<()> {
         if statements.is_empty() {
             return Ok(());
@@ -106,19 +116,23 @@ impl Tx {
         self.send(statements, "SELECT 1").await
     }
 
-    /// Runs statements and commits.
+    /// Runs statements as [`Tx::run`], and commits. Whoever `goes_on` at once, asked last, gets the next transaction where that saves a way to the
+    /// database.
     ///
     /// # Errors
     /// When one of them or the commit fails: nothing of the transaction may be acknowledged then.
-    pub async fn run_and_commit(mut self, statements: Vec<Statement>) -> Result<()> {
+    pub async fn run_and_commit(mut self, statements: Vec<Statement>, goes_on: impl FnOnce() -> bool) -> Result<Option<Begun>> {
         self.send(statements, COMMIT_SQLITE).await?;
-        match self.engine() {
-            Engine::Sqlite(()) => {
-                self.committed();
-                Ok(())
+        match self.connection() {
+            Engine::Sqlite(_) => self.committed(),
+            Engine::Postgres(conn) if goes_on() => {
+                query("COMMIT AND CHAIN").execute(conn).await?;
+                tell(&self.changes, std::mem::take(&mut self.announced));
+                return Ok(Some(Begun(self)));
             }
-            Engine::Postgres(()) => self.commit().await,
+            Engine::Postgres(_) => self.commit().await?,
         }
+        Ok(None)
     }
 
     /// `last` ends SQLite's text and gives a row, without which not everything was done.
@@ -138,17 +152,12 @@ impl Tx {
                 query.fetch_one(conn).await?;
             }
             Engine::Postgres(conn) => {
-                for Statement { text, values } in statements {
-                    let Values::Texts(values) = values else {
-                        return Err(Error::Encode("rows of values are SQLite's".into()));
-                    };
-                    check(text, values.len())?;
-                    let mut query = query(text);
-                    for value in values {
-                        query = query.bind(value);
-                    }
-                    query.execute(&mut *conn).await?;
+                let (text, values) = merged(statements)?;
+                let mut query = query(AssertSqlSafe(text));
+                for value in values {
+                    query = query.bind(value);
                 }
+                query.execute(conn).await?;
             }
         }
         Ok(())
@@ -185,6 +194,26 @@ fn joined(statements: Vec<Statement>, last: &str) -> Result<(String, Vec<Value>)
     parts.push(last.to_owned());
     rows.append(&mut texts);
     Ok((parts.join(";\n"), rows))
+}
+
+/// Statements that change rows as one, and their values: the last with all others as its common table expressions, which PostgreSQL carries out whether
+/// or not they are read.
+fn merged(statements: Vec<Statement>) -> Result<(String, Vec<String>)> {
+    let (mut parts, mut texts) = (Vec::with_capacity(statements.len()), Vec::new());
+    for Statement { text, values } in statements {
+        let Values::Texts(values) = values else {
+            return Err(Error::Encode("rows of values are SQLite's".into()));
+        };
+        check(text, values.len())?;
+        parts.push(shifted(text, texts.len()));
+        texts.extend(values);
+    }
+    let last = parts.pop().unwrap_or_default();
+    if parts.is_empty() {
+        return Ok((last, texts));
+    }
+    let others: Vec<String> = parts.iter().zip(1..).map(|(text, number)| format!("part_{number} AS (\n{text})")).collect();
+    Ok((format!("WITH {}\n{last}", others.join(",\n")), texts))
 }
 
 /// The statement with `count` rows of `?` in place of its one row.
@@ -257,6 +286,18 @@ mod tests {
         let shown = format!("{values:?}").replace("Int(", "").replace("Text(", "").replace(')', "");
         assert_eq!(shown, "[1, 2, 3, 4, 5, 6, Null, Null, 7, 8, \"a\", \"b\", \"c\", \"d\"]");
         assert_eq!(joined(vec![rows(a, &[])], "COMMIT").unwrap().0, "COMMIT");
+    }
+
+    #[test]
+    fn postgres_is_given_one_statement() {
+        let statements = || vec![texts("A $1, $2", &["a", "b"]), texts("B $1 '$.n'", &["c"]), texts("C $2 $1", &["d", "e"])];
+        let (text, values) = merged(statements()).unwrap();
+        assert_eq!(text, "WITH part_1 AS (\nA $1, $2),\npart_2 AS (\nB $3 '$.n')\nC $5 $4");
+        assert_eq!(values, ["a", "b", "c", "d", "e"]);
+        let one = statements().into_iter().take(1).collect();
+        assert_eq!(merged(one).unwrap(), ("A $1, $2".to_owned(), vec!["a".to_owned(), "b".to_owned()]));
+        assert!(merged(vec![rows("A (VALUES ($1))", &[&[1]])]).is_err());
+        assert!(merged(vec![texts("A $2", &["a"])]).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::row::{Row, Version};
 use super::store::{self, Found, Open};
 use super::{ResponseId, store as responses, told};
 use crate::clock::Timestamp;
-use crate::db::script::Statement;
+use crate::db::script::{Begun, Statement};
 use crate::db::{self, Tx};
 use crate::i18n::Locale;
 use crate::invitation::InvitationId;
@@ -45,6 +45,7 @@ pub struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotStored;
 
+type Queue = mpsc::Receiver<(Vote, Reply)>;
 type Reply = oneshot::Sender<Result<Option<Receipt>, NotStored>>;
 
 enum Note {
@@ -111,11 +112,12 @@ struct Desk {
 }
 
 impl Desk {
-    async fn serve(&self, mut queue: mpsc::Receiver<(Vote, Reply)>, batch: usize) {
+    async fn serve(&self, mut queue: Queue, batch: usize) {
         let mut waiting = Vec::with_capacity(batch);
+        let mut begun = None;
         while queue.recv_many(&mut waiting, batch).await > 0 {
             let (votes, replies): (Vec<Vote>, Vec<Reply>) = waiting.drain(..).unzip();
-            let receipts = self.record_all(&votes).await;
+            let receipts = self.record_all(&votes, (&mut begun, &queue)).await;
             for (reply, receipt) in replies.into_iter().zip(receipts) {
                 // Whoever voted may have gone meanwhile; the vote stays.
                 let _ = reply.send(receipt);
@@ -124,8 +126,8 @@ impl Desk {
     }
 
     /// A batch that fails is tried once more vote by vote, so that one bad vote cannot hold up the others.
-    async fn record_all(&self, votes: &[Vote]) -> Vec<Result<Option<Receipt>, NotStored>> {
-        match self.commit(votes).await {
+    async fn record_all(&self, votes: &[Vote], (begun, queue): (&mut Option<Begun>, &Queue)) -> Vec<Result<Option<Receipt>, NotStored>> {
+        match self.commit(votes, begun, || !queue.is_empty()).await {
             Ok(receipts) => receipts.into_iter().map(Ok).collect(),
             Err(error) => {
                 tracing::warn!(cause = %error, votes = votes.len(), "votes could not be stored together");
@@ -139,7 +141,7 @@ impl Desk {
     }
 
     async fn record_one(&self, vote: &Vote) -> Result<Option<Receipt>, NotStored> {
-        match self.commit(std::slice::from_ref(vote)).await {
+        match self.commit(std::slice::from_ref(vote), &mut None, || false).await {
             Ok(mut receipts) => Ok(receipts.pop().flatten()),
             Err(error) => {
                 tracing::error!(cause = %error, "a vote could not be stored");
@@ -149,11 +151,12 @@ impl Desk {
         }
     }
 
-    /// Looks up, applies and stores votes in one transaction.
-    async fn commit(&self, votes: &[Vote]) -> db::Result<Vec<Option<Receipt>>> {
-        // Asked for before the transaction, which waits for no other connection.
+    /// Looks up, applies and stores votes in one transaction: the one that was begun, if any. It begins the next one for whoever goes on at once.
+    async fn commit(&self, votes: &[Vote], begun: &mut Option<Begun>, goes_on: impl FnOnce() -> bool) -> db::Result<Vec<Option<Receipt>>> {
+        let begun_before = begun.take();
+        // Asked for before anything is locked: it may have to wait for another connection.
         let endpoints = self.endpoints.all().await?;
-        let (mut tx, mut ballots) = self.take_ballots(votes).await?;
+        let (mut tx, mut ballots) = self.take_ballots(votes, begun_before).await?;
         let mut batch = Batch::default();
         let now = self.context.clock.now();
         let receipts: Vec<Option<Receipt>> = votes
@@ -166,7 +169,7 @@ impl Desk {
             .collect();
         tell(&mut tx, &self.context, &endpoints, &batch.happened).await?;
         let statements = batch.statements(&mut tx)?;
-        tx.run_and_commit(statements).await?;
+        *begun = tx.run_and_commit(statements, goes_on).await?;
         for invitation in &batch.answered {
             self.seats.forget(*invitation);
         }
@@ -174,12 +177,12 @@ impl Desk {
         Ok(receipts)
     }
 
-    async fn take_ballots(&self, votes: &[Vote]) -> db::Result<(Tx, HashMap<InvitationId, Held>)> {
+    async fn take_ballots(&self, votes: &[Vote], begun: Option<Begun>) -> db::Result<(Tx, HashMap<InvitationId, Held>)> {
         let mut ids: Vec<InvitationId> = votes.iter().map(|vote| vote.invitation).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut ballots = HashMap::with_capacity(ids.len());
-        let (tx, found) = store::take_ballots(&self.context.db, &ids).await?;
+        let (tx, found) = store::take_ballots(&self.context.db, begun, &ids).await?;
         for Found { survey, locale, mut ballot } in found {
             let Some(survey) = self.surveys.find(survey.0).await? else { continue };
             let spoken = locale.unwrap_or(survey.locale);

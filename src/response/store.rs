@@ -7,7 +7,7 @@ use super::count::{Answer, Ballot};
 use super::row::{Row, Version};
 use super::{ResponseId, Status, Via};
 use crate::clock::{Timestamp, stored};
-use crate::db::script::{Statement, Values};
+use crate::db::script::{Begun, Statement, Values};
 use crate::db::{Db, Engine, Json, Result, Session, Tx, on_engine, to_json};
 use crate::i18n::Locale;
 use crate::intake::SourceId;
@@ -125,13 +125,13 @@ const BALLOTS_POSTGRES: &str = "SELECT invitation.id, invitation.survey_id, invi
     WHERE invitation.id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))
     ORDER BY invitation.id FOR UPDATE OF invitation";
 
-/// Begins a transaction with the ballots of these invitations, locked until it ends.
+/// Begins a transaction, or goes on in one that was begun, with the ballots of these invitations, locked until it ends.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn take_ballots(db: &Db, ids: &[InvitationId]) -> Result<(Tx, Vec<Found>)> {
+pub async fn take_ballots(db: &Db, begun: Option<Begun>, ids: &[InvitationId]) -> Result<(Tx, Vec<Found>)> {
     let ids = hex_list(ids.iter().map(|id| id.0))?;
-    let (tx, rows) = db.begin_with::<BallotRow>((BALLOTS_SQLITE, BALLOTS_POSTGRES), ids).await?;
+    let (tx, rows) = db.begin_with::<BallotRow>(begun, (BALLOTS_SQLITE, BALLOTS_POSTGRES), ids).await?;
     Ok((tx, rows.into_iter().map(Found::from).collect()))
 }
 
@@ -180,20 +180,18 @@ const VERSIONS_SQLITE: &str = "INSERT INTO response_version (response_id, versio
     SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7)) WHERE column1 IS NOT NULL";
 const ANSWERED_SQLITE: &str = "UPDATE invitation SET state = 'answered' WHERE id IN (SELECT unhex(value) FROM json_each($1))";
 
-// One statement: PostgreSQL is asked over a network.
-const STORE_POSTGRES: &str = "WITH stored AS (
-        INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status, published,
-            day, version_count, form_at, first_answered_at, answered_at)
-        SELECT id, survey, interaction, invitation, raw, score, comment, consent, locale, via, $4, false, day, versions, form_at, first, now
-        FROM json_to_recordset($1::json) AS r (id uuid, survey uuid, interaction uuid, invitation uuid, raw smallint, score smallint, comment text,
-            consent boolean, locale text, via text, day integer, versions integer, form_at bigint, first bigint, now bigint)
-        ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
-            version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at),
-    appended AS (
-        INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
-        SELECT response, number, raw, comment, consent, evidence, now
-        FROM json_to_recordset($2::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, now bigint))
-    UPDATE invitation SET state = 'answered' WHERE id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($3::json)))";
+const RESPONSES_POSTGRES: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status,
+        published, day, version_count, form_at, first_answered_at, answered_at)
+    SELECT id, survey, interaction, invitation, raw, score, comment, consent, locale, via, $2, false, day, versions, form_at, first, now
+    FROM json_to_recordset($1::json) AS r (id uuid, survey uuid, interaction uuid, invitation uuid, raw smallint, score smallint, comment text,
+        consent boolean, locale text, via text, day integer, versions integer, form_at bigint, first bigint, now bigint)
+    ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
+        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
+const VERSIONS_POSTGRES: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
+    SELECT response, number, raw, comment, consent, evidence, now
+    FROM json_to_recordset($1::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, now bigint)";
+const ANSWERED_POSTGRES: &str =
+    "UPDATE invitation SET state = 'answered' WHERE id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))";
 
 /// The statements that store answers as they are now, append their versions, and write down which invitations were answered.
 ///
@@ -207,10 +205,11 @@ pub fn storing(tx: &mut Tx, rows: &[&Row], versions: &[Version], answered: &[Inv
             Statement { text: VERSIONS_SQLITE, values: Values::Rows(versions.iter().map(Version::values).collect()) },
             Statement { text: ANSWERED_SQLITE, values: Values::Texts(vec![answered]) },
         ],
-        Engine::Postgres(()) => {
-            let values = vec![to_json(&rows)?, to_json(&versions)?, answered, Status::New.to_string()];
-            vec![Statement { text: STORE_POSTGRES, values: Values::Texts(values) }]
-        }
+        Engine::Postgres(()) => vec![
+            Statement { text: RESPONSES_POSTGRES, values: Values::Texts(vec![to_json(&rows)?, Status::New.to_string()]) },
+            Statement { text: VERSIONS_POSTGRES, values: Values::Texts(vec![to_json(&versions)?]) },
+            Statement { text: ANSWERED_POSTGRES, values: Values::Texts(vec![answered]) },
+        ],
     })
 }
 

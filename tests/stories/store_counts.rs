@@ -2,11 +2,12 @@
 
 use nabz::clock::Timestamp;
 use nabz::db::Db;
+use nabz::db::script::Begun;
 use nabz::invitation::InvitationId;
 use nabz::link::{Links, Purpose};
 use nabz::response::store as responses;
 use nabz::survey::SurveyId;
-use nabz::tally::store::add;
+use nabz::tally::store::{add, adding};
 use nabz::tally::{Changes, Counts, Group};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -136,7 +137,7 @@ on_both_engines! {
         let invitation = InvitationId(Links::new(&app.app.context.keyring).open(Purpose::Vote, link.rsplit_once('/').unwrap().1).unwrap());
         let now = app.clock.now();
         let take = async || {
-            let (_, mut found) = responses::take_ballots(&app.app.context.db, &[invitation, InvitationId(Uuid::nil())]).await.unwrap();
+            let (_, mut found) = responses::take_ballots(&app.app.context.db, None, &[invitation, InvitationId(Uuid::nil())]).await.unwrap();
             assert_eq!(found.len(), 1);
             found.remove(0)
         };
@@ -162,6 +163,28 @@ on_both_engines! {
         assert_eq!(app.row(stored).await, ["fa", "page", "new", "hidden", &now.plus_millis(1000).as_millis().to_string()].map(|text| Some(text.to_owned())));
         let versions = "SELECT CAST(raw AS TEXT), comment, CASE WHEN consent THEN 'yes' ELSE 'no' END, evidence, CAST(created_at AS TEXT) FROM response_version WHERE version = 1";
         assert_eq!(app.row(versions).await, ["2", "خوب", "yes", "keydown", &now.plus_millis(500).as_millis().to_string()].map(|text| Some(text.to_owned())));
+    }
+
+    async fn whoever_goes_on_at_once_gets_a_transaction_of_its_own(app: TestApp) {
+        let id = survey(&app, "support").await;
+        let db = &app.app.context.db;
+        let count = async |begun: Option<Begun>, factor: i64, goes_on: bool| {
+            let (mut tx, found) = responses::take_ballots(db, begun, &[]).await.unwrap();
+            assert_eq!(found.len(), 0);
+            let mut changes = Changes::default();
+            changes.add((id, 1), (&group(), &[]), &counts(factor));
+            let statement = adding(&mut tx, &changes).unwrap();
+            tx.run_and_commit(statement.into_iter().collect(), || goes_on).await.unwrap()
+        };
+        let begun = count(None, 1, true).await;
+        // PostgreSQL saves a way; SQLite would keep others from writing.
+        assert_eq!(begun.is_none(), db.is_embedded());
+        assert_eq!(app.scalar("SELECT n0 FROM tally").await, 1, "committed before the next one has done anything");
+        let begun = count(begun, 10, true).await;
+        assert_eq!(app.scalar("SELECT n0 FROM tally").await, 11);
+        drop(begun);
+        assert!(count(None, 100, false).await.is_none());
+        assert_eq!(app.scalar("SELECT n0 FROM tally").await, 111);
     }
 
     async fn every_filter_of_the_responses_lets_through_what_it_says(app: TestApp) {
