@@ -3,7 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -27,6 +27,8 @@ pub struct Writer {
     /// A transaction was given up and is not rolled back yet.
     is_left_open: Arc<AtomicBool>,
     is_closed: Arc<AtomicBool>,
+    /// How many wait for the connection.
+    waiting: Arc<AtomicUsize>,
     options: Arc<SqliteConnectOptions>,
     wait: Duration,
 }
@@ -35,7 +37,8 @@ impl Writer {
     /// A writer for whom others wait this long at most, and how its connection was opened.
     pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions, wait: Duration) -> Self {
         let connection = Arc::new(Mutex::new(Some(connection)));
-        Self { connection, is_left_open: Arc::default(), is_closed: Arc::default(), options: Arc::new(options), wait }
+        let (is_left_open, is_closed, waiting) = Default::default();
+        Self { connection, is_left_open, is_closed, waiting, options: Arc::new(options), wait }
     }
 
     /// Begins a transaction that holds the database's write lock from the start.
@@ -47,7 +50,9 @@ impl Writer {
 
     /// The connection for a transaction that whoever asks begins with the next statement.
     pub(super) async fn lock(&self) -> Result<Write> {
+        let waiting = Waiting::new(&self.waiting);
         let waited = tokio::time::timeout(self.wait, Arc::clone(&self.connection).lock_owned()).await;
+        drop(waiting);
         let mut guard = waited.map_err(|_elapsed| Error::PoolTimedOut)?;
         if self.is_left_open.load(Ordering::Acquire) {
             self.clear(&mut guard).await?;
@@ -89,6 +94,22 @@ impl Writer {
     }
 }
 
+/// One who waits; also whoever gives up waiting no longer does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A transaction of the writer; dropped before it has ended it rolls back.
 #[derive(Debug)]
 pub struct Write {
@@ -103,6 +124,11 @@ impl Write {
         sqlx::query(COMMIT_SQLITE).fetch_one(&mut *self).await?;
         self.ended();
         Ok(())
+    }
+
+    /// Whether others wait to write.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.writer.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Notes that the transaction was committed.

@@ -7,7 +7,7 @@ use super::count::{Answer, Ballot};
 use super::row::{Row, Version};
 use super::{ResponseId, Status, Via};
 use crate::clock::{Timestamp, stored};
-use crate::db::script::{Begun, Statement, Values};
+use crate::db::script::{Next, Statement, Values};
 use crate::db::{Db, Engine, Json, Result, Session, Tx, on_engine, to_json};
 use crate::i18n::Locale;
 use crate::intake::SourceId;
@@ -125,14 +125,27 @@ const BALLOTS_POSTGRES: &str = "SELECT invitation.id, invitation.survey_id, invi
     WHERE invitation.id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))
     ORDER BY invitation.id FOR UPDATE OF invitation";
 
-/// Begins a transaction, or goes on in one that was begun, with the ballots of these invitations, locked until it ends.
+/// Begins a transaction with the ballots of these invitations, locked until it ends.
 ///
 /// # Errors
 /// When the database cannot answer.
-pub async fn take_ballots(db: &Db, begun: Option<Begun>, ids: &[InvitationId]) -> Result<(Tx, Vec<Found>)> {
+pub async fn take_ballots(db: &Db, ids: &[InvitationId]) -> Result<(Tx, Vec<Found>)> {
     let ids = hex_list(ids.iter().map(|id| id.0))?;
-    let (tx, rows) = db.begin_with::<BallotRow>(begun, (BALLOTS_SQLITE, BALLOTS_POSTGRES), ids).await?;
+    let (tx, rows) = db.begin_with::<BallotRow>((BALLOTS_SQLITE, BALLOTS_POSTGRES), ids).await?;
     Ok((tx, rows.into_iter().map(Found::from).collect()))
+}
+
+/// Runs statements, commits, and takes the ballots of whatever invitations are next, a list by [`hex_list`], in another transaction.
+///
+/// # Errors
+/// When a statement or the commit fails: `next` was not told of a commit then. And when the other transaction cannot begin, after it was told.
+pub async fn commit_and_take_ballots(
+    tx: Tx,
+    statements: Vec<Statement>,
+    next: &mut (impl Next + Send),
+) -> Result<Option<(Tx, Vec<Found>)>> {
+    let taken = tx.commit_and_go_on::<BallotRow>(statements, (BALLOTS_SQLITE, BALLOTS_POSTGRES), next).await?;
+    Ok(taken.map(|(tx, rows)| (tx, rows.into_iter().map(Found::from).collect())))
 }
 
 macro_rules! given_elsewhere {
@@ -162,7 +175,11 @@ pub async fn take_given_elsewhere(tx: &mut Tx, id: ResponseId) -> Result<Option<
     Ok(row.map(Found::from))
 }
 
-pub(super) fn hex_list(ids: impl Iterator<Item = Uuid>) -> Result<String> {
+/// Ids as both engines read a list of them.
+///
+/// # Errors
+/// When they cannot be JSON.
+pub fn hex_list(ids: impl Iterator<Item = Uuid>) -> Result<String> {
     to_json(&ids.map(hex).collect::<Vec<_>>())
 }
 

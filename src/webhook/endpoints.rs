@@ -64,6 +64,12 @@ impl Endpoints {
         Ok(self.known().await?.live)
     }
 
+    /// Those that were not removed, where they are known without asking the database.
+    #[must_use]
+    pub fn all_known(&self) -> Option<Arc<Vec<Webhook>>> {
+        self.look_up().map(|known| known.live)
+    }
+
     /// All of them.
     ///
     /// # Errors

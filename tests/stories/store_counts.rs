@@ -1,8 +1,11 @@
 //! The store of answers and counts keeps its word on both engines, column by column.
 
+use std::pin::pin;
+
 use nabz::clock::Timestamp;
-use nabz::db::Db;
-use nabz::db::script::Begun;
+use nabz::db::changes::Change;
+use nabz::db::script::{Next, Statement, Values};
+use nabz::db::{Db, Result, Tx};
 use nabz::invitation::InvitationId;
 use nabz::link::{Links, Purpose};
 use nabz::response::store as responses;
@@ -71,6 +74,27 @@ fn row(counts: &Counts) -> Vec<Option<String>> {
     all.map(|count| Some(count.to_string())).collect()
 }
 
+/// Goes on with a ballot, or does not.
+struct Then {
+    invitation: InvitationId,
+    commits: usize,
+    goes_on: bool,
+}
+
+impl Next for Then {
+    fn is_waiting(&mut self) -> bool {
+        self.goes_on
+    }
+
+    fn committed(&mut self) {
+        self.commits += 1;
+    }
+
+    fn value(&mut self) -> Result<String> {
+        responses::hex_list(std::iter::once(self.invitation.0))
+    }
+}
+
 on_both_engines! {
     async fn counts_add_up_cell_by_cell_and_can_be_taken_back(app: TestApp) {
         let (db, one, other) = (&app.app.context.db, survey(&app, "one").await, survey(&app, "other").await);
@@ -137,7 +161,7 @@ on_both_engines! {
         let invitation = InvitationId(Links::new(&app.app.context.keyring).open(Purpose::Vote, link.rsplit_once('/').unwrap().1).unwrap());
         let now = app.clock.now();
         let take = async || {
-            let (_, mut found) = responses::take_ballots(&app.app.context.db, None, &[invitation, InvitationId(Uuid::nil())]).await.unwrap();
+            let (_, mut found) = responses::take_ballots(&app.app.context.db, &[invitation, InvitationId(Uuid::nil())]).await.unwrap();
             assert_eq!(found.len(), 1);
             found.remove(0)
         };
@@ -165,26 +189,73 @@ on_both_engines! {
         assert_eq!(app.row(versions).await, ["2", "خوب", "yes", "keydown", &now.plus_millis(500).as_millis().to_string()].map(|text| Some(text.to_owned())));
     }
 
-    async fn whoever_goes_on_at_once_gets_a_transaction_of_its_own(app: TestApp) {
+    async fn a_transaction_that_begins_with_the_commit_of_another_is_one_of_its_own(app: TestApp) {
         let id = survey(&app, "support").await;
+        let links = Links::new(&app.app.context.keyring);
+        let link = app.link("support", "1").await;
+        let invitation = InvitationId(links.open(Purpose::Vote, link.rsplit_once('/').unwrap().1).unwrap());
         let db = &app.app.context.db;
-        let count = async |begun: Option<Begun>, factor: i64, goes_on: bool| {
-            let (mut tx, found) = responses::take_ballots(db, begun, &[]).await.unwrap();
-            assert_eq!(found.len(), 0);
+        let count = |tx: &mut Tx, factor: i64| {
             let mut changes = Changes::default();
             changes.add((id, 1), (&group(), &[]), &counts(factor));
-            let statement = adding(&mut tx, &changes).unwrap();
-            tx.run_and_commit(statement.into_iter().collect(), || goes_on).await.unwrap()
+            adding(tx, &changes).unwrap().into_iter().collect::<Vec<_>>()
         };
-        let begun = count(None, 1, true).await;
-        // PostgreSQL saves a way; SQLite would keep others from writing.
-        assert_eq!(begun.is_none(), db.is_embedded());
-        assert_eq!(app.scalar("SELECT n0 FROM tally").await, 1, "committed before the next one has done anything");
-        let begun = count(begun, 10, true).await;
-        assert_eq!(app.scalar("SELECT n0 FROM tally").await, 11);
-        drop(begun);
-        assert!(count(None, 100, false).await.is_none());
-        assert_eq!(app.scalar("SELECT n0 FROM tally").await, 111);
+        let n0 = "SELECT n0 FROM tally WHERE agent = 'agent'";
+        let mut told = db.changes().listen();
+        let (mut tx, found) = responses::take_ballots(db, &[]).await.unwrap();
+        assert_eq!(found.len(), 0);
+        let statements = count(&mut tx, 1);
+        let mut next = Then { invitation, commits: 0, goes_on: true };
+        let (mut tx, found) = responses::commit_and_take_ballots(tx, statements, &mut next).await.unwrap().unwrap();
+        assert_eq!((next.commits, told.try_recv()), (1, Ok(Change::Tally(id.0))));
+        assert_eq!(found.iter().map(|found| found.ballot.id).collect::<Vec<_>>(), [invitation]);
+        assert_eq!(app.scalar(n0).await, 1, "committed, while the next one is open");
+        let statements = count(&mut tx, 10);
+        let (tx, _) = responses::commit_and_take_ballots(tx, statements, &mut next).await.unwrap().unwrap();
+        assert_eq!((next.commits, app.scalar(n0).await), (2, 11));
+        drop(tx);
+        let (mut tx, _) = responses::take_ballots(db, &[invitation]).await.unwrap();
+        let statements = count(&mut tx, 100);
+        next.goes_on = false;
+        assert!(responses::commit_and_take_ballots(tx, statements, &mut next).await.unwrap().is_none());
+        assert_eq!((next.commits, app.scalar(n0).await), (3, 111), "given up, the one before kept nobody from writing");
+        assert_eq!([told.try_recv(), told.try_recv()], [(); 2].map(|()| Ok(Change::Tally(id.0))));
+    }
+
+    async fn whoever_else_waits_to_write_comes_in_between(app: TestApp) {
+        let db = &app.app.context.db;
+        if !db.is_embedded() {
+            // PostgreSQL has more than one writer.
+            return;
+        }
+        let (tx, _) = responses::take_ballots(db, &[]).await.unwrap();
+        let mut other = pin!(db.begin());
+        tokio::select! {
+            biased;
+            _ = &mut other => panic!("there is one writer"),
+            () = async {} => {}
+        }
+        let mut next = Then { invitation: InvitationId(Uuid::nil()), commits: 0, goes_on: true };
+        assert!(responses::commit_and_take_ballots(tx, Vec::new(), &mut next).await.unwrap().is_none());
+        assert_eq!(next.commits, 1);
+        other.await.unwrap().commit().await.unwrap();
+        let (tx, _) = responses::take_ballots(db, &[]).await.unwrap();
+        assert!(responses::commit_and_take_ballots(tx, Vec::new(), &mut next).await.unwrap().is_some(), "nobody waits any more");
+    }
+
+    async fn what_fails_before_its_commit_is_not_called_committed(app: TestApp) {
+        let id = survey(&app, "support").await;
+        let db = &app.app.context.db;
+        let (mut tx, _) = responses::take_ballots(db, &[]).await.unwrap();
+        let mut changes = Changes::default();
+        changes.add((id, 1), (&group(), &[]), &counts(1));
+        let mut statements: Vec<_> = adding(&mut tx, &changes).unwrap().into_iter().collect();
+        statements.push(Statement { text: "DELETE FROM survey", values: Values::Texts(vec![]) });
+        let mut next = Then { invitation: InvitationId(Uuid::nil()), commits: 0, goes_on: true };
+        assert!(responses::commit_and_take_ballots(tx, statements, &mut next).await.is_err(), "a survey with counts cannot go");
+        assert_eq!(next.commits, 0);
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM tally").await, 0);
+        assert_eq!(app.app.context.db.begin().await.unwrap().commit().await.map_err(|error| error.to_string()), Ok(()));
     }
 
     async fn every_filter_of_the_responses_lets_through_what_it_says(app: TestApp) {

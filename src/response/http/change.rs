@@ -81,7 +81,7 @@ pub(crate) async fn change(
     let invitation = store::find_invitation(&mut context.db.read().await?, *id).await?;
     let (mut tx, found) = if let Some(invitation) = invitation {
         // The ballot is locked, so that a vote that comes at the same time is counted before or after, not in between.
-        let (tx, mut found) = store::take_ballots(&context.db, None, &[invitation]).await?;
+        let (tx, mut found) = store::take_ballots(&context.db, &[invitation]).await?;
         (tx, found.pop())
     } else {
         let mut tx = context.db.begin().await?;
