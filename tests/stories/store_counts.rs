@@ -76,7 +76,7 @@ fn row(counts: &Counts) -> Vec<Option<String>> {
 
 /// Goes on with a ballot, or does not.
 struct Then {
-    invitation: InvitationId,
+    ids: String,
     commits: usize,
     goes_on: bool,
 }
@@ -91,7 +91,7 @@ impl Next for Then {
     }
 
     fn value(&mut self) -> Result<String> {
-        responses::hex_list(std::iter::once(self.invitation.0))
+        Ok(self.ids.clone())
     }
 }
 
@@ -205,7 +205,8 @@ on_both_engines! {
         let (mut tx, found) = responses::take_ballots(db, &[]).await.unwrap();
         assert_eq!(found.len(), 0);
         let statements = count(&mut tx, 1);
-        let mut next = Then { invitation, commits: 0, goes_on: true };
+        let ids = responses::hex_list(std::iter::once(invitation.0)).unwrap();
+        let mut next = Then { ids, commits: 0, goes_on: true };
         let (mut tx, found) = responses::commit_and_take_ballots(tx, statements, &mut next).await.unwrap().unwrap();
         assert_eq!((next.commits, told.try_recv()), (1, Ok(Change::Tally(id.0))));
         assert_eq!(found.iter().map(|found| found.ballot.id).collect::<Vec<_>>(), [invitation]);
@@ -222,6 +223,19 @@ on_both_engines! {
         assert_eq!([told.try_recv(), told.try_recv()], [(); 2].map(|()| Ok(Change::Tally(id.0))));
     }
 
+    async fn what_fails_after_a_commit_takes_nothing_of_it_back(app: TestApp) {
+        let id = survey(&app, "support").await;
+        let db = &app.app.context.db;
+        let (mut tx, _) = responses::take_ballots(db, &[]).await.unwrap();
+        let mut changes = Changes::default();
+        changes.add((id, 1), (&group(), &[]), &counts(1));
+        let statements: Vec<_> = adding(&mut tx, &changes).unwrap().into_iter().collect();
+        let mut next = Then { ids: "no list".to_owned(), commits: 0, goes_on: true };
+        assert!(responses::commit_and_take_ballots(tx, statements, &mut next).await.is_err());
+        assert_eq!((next.commits, app.scalar("SELECT n0 FROM tally").await), (1, 1));
+        assert_eq!(db.begin().await.unwrap().commit().await.map_err(|error| error.to_string()), Ok(()), "the one that failed is rolled back");
+    }
+
     async fn whoever_else_waits_to_write_comes_in_between(app: TestApp) {
         let db = &app.app.context.db;
         if !db.is_embedded() {
@@ -235,7 +249,7 @@ on_both_engines! {
             _ = &mut other => panic!("there is one writer"),
             () = async {} => {}
         }
-        let mut next = Then { invitation: InvitationId(Uuid::nil()), commits: 0, goes_on: true };
+        let mut next = Then { ids: "[]".to_owned(), commits: 0, goes_on: true };
         assert!(responses::commit_and_take_ballots(tx, Vec::new(), &mut next).await.unwrap().is_none());
         assert_eq!(next.commits, 1);
         other.await.unwrap().commit().await.unwrap();
@@ -251,7 +265,7 @@ on_both_engines! {
         changes.add((id, 1), (&group(), &[]), &counts(1));
         let mut statements: Vec<_> = adding(&mut tx, &changes).unwrap().into_iter().collect();
         statements.push(Statement { text: "DELETE FROM survey", values: Values::Texts(vec![]) });
-        let mut next = Then { invitation: InvitationId(Uuid::nil()), commits: 0, goes_on: true };
+        let mut next = Then { ids: "[]".to_owned(), commits: 0, goes_on: true };
         assert!(responses::commit_and_take_ballots(tx, statements, &mut next).await.is_err(), "a survey with counts cannot go");
         assert_eq!(next.commits, 0);
         assert_eq!(app.scalar("SELECT COUNT(*) FROM tally").await, 0);
