@@ -9,7 +9,7 @@ const MOST_ROWS: usize = 256;
 /// The parts of one text, and their values. Rows are given by `?`, which sqlx counts through all statements, and so come first; `$1` is the first text.
 /// Many rows are several parts.
 pub(super) fn joined(statements: Vec<Statement>) -> Result<(Vec<String>, Vec<Value>)> {
-    let (mut parts, mut rows, mut texts) = (Vec::with_capacity(statements.len() + 1), Vec::new(), Vec::new());
+    let (mut parts, mut rows, mut texts) = (Vec::with_capacity(statements.len()), Vec::new(), Vec::new());
     for Statement { text, values } in statements {
         match values {
             Values::Texts(values) => {

@@ -119,7 +119,8 @@ impl Db {
 }
 
 impl Tx {
-    /// Runs statements. None of them sees what another has done: SQLite runs them one after the other, PostgreSQL all at once.
+    /// Runs statements that give no rows. None of them sees what another has done, and no two change the same row: SQLite runs them one after the other,
+    /// PostgreSQL all at once.
     ///
     /// # Errors
     /// When one of them fails.
@@ -212,21 +213,17 @@ async fn commit_sqlite<T: DeserializeOwned>(
     (reading, value): (&'static str, String),
     committed: impl FnOnce(),
 ) -> Result<Vec<T>> {
-    let then = [("COMMIT", vec![]), (BEGIN_SQLITE, vec![]), (reading, vec![value])];
+    let then = [(COMMIT_SQLITE, vec![]), (BEGIN_SQLITE, vec![]), (reading, vec![value])];
     let all = statements.into_iter().chain(then.map(|(text, values)| Statement { text, values: Values::Texts(values) })).collect();
     let (parts, values) = joined(all)?;
-    let (mut done, mut committed) = (0, Some(committed));
+    let mut committed = Some(committed);
     let mut results = conn.fetch_many(bound(&parts, values));
     while let Some(result) = results.try_next().await? {
-        match result {
-            // One for each statement; two come after the commit.
-            Either::Left(_) => done += 1,
-            Either::Right(row) => return from_json(row.try_get(0)?),
-        }
-        if done + 2 == parts.len()
-            && let Some(committed) = committed.take()
-        {
-            committed();
+        let Either::Right(row) = result else { continue };
+        // The first row comes with the commit, the second is what was read.
+        match committed.take() {
+            Some(committed) => committed(),
+            None => return from_json(row.try_get(0)?),
         }
     }
     Err(Error::WorkerCrashed)
