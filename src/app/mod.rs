@@ -54,6 +54,7 @@ use crate::response::recorder::Recorder;
 use crate::response::rendered::Pages;
 use crate::routes;
 use crate::survey::Surveys;
+use crate::tally::merge::Merger;
 use crate::web::address::Proxies;
 use crate::web::limit::{Limits, PerMinute};
 use crate::web::metrics::Metrics;
@@ -128,14 +129,16 @@ impl App {
         let endpoints = Arc::new(Endpoints::new(&context.db));
         let carriers = Carriers::new(config, (&context, &links, &surveys, &endpoints), transport)?;
         let seats = Arc::new(Seats::new(&context.db, context.clock.clone()));
+        let (merger, serve_tallies) = Merger::new(context.db.clone());
         let (recorder, serve_votes) = Recorder::new(
             Arc::clone(&context),
-            (Arc::clone(&surveys), Arc::clone(&endpoints), Arc::clone(&seats)),
+            (Arc::clone(&surveys), Arc::clone(&endpoints), Arc::clone(&seats), merger),
             config.database.vote_batch,
         );
         let (lookup, serve_pages) = Lookup::new(context.db.clone(), seats);
         let (clerk, serve_intake) = Clerk::new(Arc::clone(&context), links.clone());
         apart::spawn("votes", serve_votes, (&context.db, &draining))?;
+        draining.spawn(serve_tallies);
         draining.spawn(serve_intake);
         draining.spawn(serve_pages);
         tasks.spawn(changes::relay(context.db.clone(), stop.clone()));

@@ -128,7 +128,7 @@ pub async fn remarks(session: &mut impl Session, survey: SurveyId) -> Result<Vec
 pub async fn invited(session: &mut impl Session, survey: SurveyId) -> Result<(u64, u64)> {
     let (invited, answered): (i64, i64) = on_engine!(session, |conn| {
         sqlx::query_as(
-            "SELECT CAST(COALESCE(SUM(delivered_count), 0) AS BIGINT), CAST(COALESCE(SUM(answered_count), 0) AS BIGINT) FROM tally
+            "SELECT CAST(COALESCE(SUM(delivered_count), 0) AS BIGINT), CAST(COALESCE(SUM(answered_count), 0) AS BIGINT) FROM tally_now
              WHERE survey_id = $1 AND tag = ''",
         )
         .bind(survey)

@@ -72,7 +72,7 @@ macro_rules! add_up {
              CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
              CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
              CAST(SUM(answered_count) AS BIGINT) AS answered_count
-             FROM tally
+             FROM tally_now
              WHERE survey_id = $2 AND ",
             $tag,
             " AND day BETWEEN $4 AND $5

@@ -1,5 +1,6 @@
 //! The counts: per survey, day and group; every report is made of them.
 
+pub mod merge;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -85,16 +86,38 @@ type Cell<'a> = (SurveyId, &'a str, i32, &'a Group);
 
 impl Changes {
     /// Adds counts to a day of a group, once for everything and once for each tag.
-    pub fn add(&mut self, (survey, day): (SurveyId, i32), (group, tags): (&Group, &[String]), counts: &Counts) {
-        if counts.is_zero() {
-            return;
+    pub fn add(&mut self, day: (SurveyId, i32), (group, tags): (&Group, &[String]), counts: &Counts) {
+        if !counts.is_zero() {
+            self.add_under(std::iter::once("").chain(tags.iter().map(String::as_str)), day, group, counts);
         }
+    }
+
+    fn add_under<'a>(&mut self, tags: impl Iterator<Item = &'a str>, day: (SurveyId, i32), group: &Group, counts: &Counts) {
         if let Some(places) = self.0.get_mut(group) {
-            return add_to(places, (survey, day), tags, counts);
+            return add_to(places, tags, day, counts);
         }
         let mut places = Vec::new();
-        add_to(&mut places, (survey, day), tags, counts);
+        add_to(&mut places, tags, day, counts);
         self.0.insert(group.clone(), places);
+    }
+
+    /// Whether no count changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.values().flatten().all(|(_, counts)| counts.is_zero())
+    }
+
+    /// Adds other changes to these.
+    pub fn extend(&mut self, other: Self) {
+        for (group, places) in other.0 {
+            let Some(mine) = self.0.get_mut(&group) else {
+                self.0.insert(group, places);
+                continue;
+            };
+            for ((survey, tag, day), counts) in places {
+                add_to(mine, std::iter::once(tag.as_str()), (survey, day), &counts);
+            }
+        }
     }
 
     /// What changes, always in the same order.
@@ -109,8 +132,8 @@ impl Changes {
     }
 }
 
-fn add_to(places: &mut Vec<(Place, Counts)>, (survey, day): (SurveyId, i32), tags: &[String], counts: &Counts) {
-    for tag in std::iter::once("").chain(tags.iter().map(String::as_str)) {
+fn add_to<'a>(places: &mut Vec<(Place, Counts)>, tags: impl Iterator<Item = &'a str>, (survey, day): (SurveyId, i32), counts: &Counts) {
+    for tag in tags {
         let same = |((of, named, on), _): &&mut (Place, Counts)| (*on, *of, named.as_str()) == (day, survey, tag);
         match places.iter_mut().find(same) {
             Some((_, kept)) => kept.add(counts),

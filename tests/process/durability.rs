@@ -18,8 +18,8 @@ const ROUNDS: usize = 10;
 const CUSTOMERS: usize = 48;
 /// The counts of the tallies less those of the answers: 0 where both say the same.
 const DIFFERENCES: [&str; 3] = [
-    "SELECT (SELECT CAST(COALESCE(SUM(n0 + n1 + n2 + n3 + n4 + n5 + n6 + n7 + n8 + n9 + n10), 0) AS BIGINT) FROM tally WHERE tag = '') - (SELECT COUNT(*) FROM response)",
-    "SELECT (SELECT CAST(COALESCE(SUM(n1 + 2 * n2 + 3 * n3 + 4 * n4 + 5 * n5), 0) AS BIGINT) FROM tally WHERE tag = '') - (SELECT CAST(COALESCE(SUM(score), 0) AS BIGINT) FROM response)",
+    "SELECT (SELECT CAST(COALESCE(SUM(n0 + n1 + n2 + n3 + n4 + n5 + n6 + n7 + n8 + n9 + n10), 0) AS BIGINT) FROM tally_now WHERE tag = '') - (SELECT COUNT(*) FROM response)",
+    "SELECT (SELECT CAST(COALESCE(SUM(n1 + 2 * n2 + 3 * n3 + 4 * n4 + 5 * n5), 0) AS BIGINT) FROM tally_now WHERE tag = '') - (SELECT CAST(COALESCE(SUM(score), 0) AS BIGINT) FROM response)",
     "SELECT (SELECT COUNT(*) FROM response_version) - (SELECT CAST(COALESCE(SUM(version_count), 0) AS BIGINT) FROM response)",
 ];
 
@@ -160,6 +160,11 @@ async fn story(home: Home, url: &str) {
             assert_eq!(scalar(url, sql).await, 0, "round {round}: {sql}");
         }
     }
+    service.terminate();
+    assert!(service.ended().status.success());
+    assert_eq!(scalar(url, "SELECT COUNT(*) FROM tally_delta").await, 0, "a service that is stopped leaves nothing beside the tallies");
+    let merged = "SELECT (SELECT CAST(SUM(n1 + n2 + n3 + n4 + n5) AS BIGINT) FROM tally WHERE tag = '') - (SELECT COUNT(*) FROM response)";
+    assert_eq!(scalar(url, merged).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

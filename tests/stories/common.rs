@@ -7,6 +7,7 @@ use nabz::clock::{Clock, Timestamp};
 use nabz::config::Config;
 use nabz::delivery::mail::Mail;
 use nabz::delivery::transport::Transport;
+use nabz::tally::merge::merge_stored;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Row as _};
@@ -220,6 +221,7 @@ impl TestApp {
 
     /// The only row of a query on the service's own database, every column of it a text.
     pub async fn row(&self, sql: &'static str) -> Vec<Option<String>> {
+        self.merge(sql).await;
         if self.database_url.starts_with("sqlite:") {
             let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await.unwrap();
             let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
@@ -228,6 +230,13 @@ impl TestApp {
             let mut connection = sqlx::PgConnection::connect(&self.database_url).await.unwrap();
             let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
             (0..row.len()).map(|column| row.get(column)).collect()
+        }
+    }
+
+    /// What votes changed is in the tallies that a query asks for, not beside them.
+    async fn merge(&self, sql: &str) {
+        if sql.contains("tally") && !sql.contains("tally_") {
+            merge_stored(&self.app.context.db).await.unwrap();
         }
     }
 
@@ -244,6 +253,7 @@ impl TestApp {
 
     /// The only value of a query on the service's own database, which must be written for both engines.
     pub async fn scalar(&self, sql: &'static str) -> i64 {
+        self.merge(sql).await;
         if self.database_url.starts_with("sqlite:") {
             let mut connection = sqlx::SqliteConnection::connect(&self.database_url).await.unwrap();
             sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()

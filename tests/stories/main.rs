@@ -26,6 +26,7 @@ mod lookup_samples;
 mod lookups;
 mod mail_command;
 mod mailbox;
+mod merging;
 mod operating;
 mod outbox_lanes;
 mod peer;

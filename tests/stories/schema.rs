@@ -75,7 +75,8 @@ async fn sqlite(mut connection: sqlx::SqliteConnection) -> Schema {
 async fn postgres(mut connection: sqlx::PgConnection) -> Schema {
     let mut schema = Schema::default();
     let columns = "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES' FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'";
+        JOIN information_schema.tables USING (table_schema, table_name)
+        WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT LIKE '\\_sqlx%'";
     for row in sqlx::query(columns).fetch_all(&mut connection).await.unwrap() {
         schema.column((row.get(0), row.get(1)), row.get(2), row.get(3));
     }

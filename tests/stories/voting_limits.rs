@@ -109,8 +109,8 @@ on_both_engines! {
         app.survey("support", json!({"deliver": []})).await;
         let link = app.link("support", "1").await;
         let (_, nonce) = app.page(&link).await;
-        // The tallies come last: everything before them has to go again.
-        app.execute("ALTER TABLE tally RENAME TO tally_away").await;
+        // What changes in the counts comes last: everything before them has to go again.
+        app.execute("ALTER TABLE tally_delta RENAME TO away").await;
         let refused = send(&app, &link, None).await;
         assert_told_to_wait(&refused, StatusCode::SERVICE_UNAVAILABLE);
         assert!(!refused.text().await.unwrap().contains("tally"));
@@ -122,7 +122,7 @@ on_both_engines! {
         assert_told_to_wait(&refused, StatusCode::SERVICE_UNAVAILABLE);
         let left = "SELECT (SELECT COUNT(*) FROM response) + (SELECT COUNT(*) FROM response_version) + (SELECT COUNT(*) FROM invitation WHERE state = 'answered')";
         assert_eq!(app.scalar(left).await, 0);
-        app.execute("ALTER TABLE tally_away RENAME TO tally").await;
+        app.execute("ALTER TABLE away RENAME TO tally_delta").await;
         assert_eq!(send(&app, &link, None).await.status(), StatusCode::OK);
         assert_eq!(app.scalar("SELECT n4 * 100 + delivered_count * 10 + answered_count FROM tally").await, 111);
     }

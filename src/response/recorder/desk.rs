@@ -6,6 +6,7 @@ use std::slice;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::{NotStored, Receipt, Reply};
 use crate::clock::Timestamp;
@@ -20,6 +21,7 @@ use crate::response::store::{self, Found, hex_list};
 use crate::response::{ResponseId, told};
 use crate::survey::{Survey, Surveys};
 use crate::tally;
+use crate::tally::merge::Merger;
 use crate::web::Context;
 use crate::webhook::endpoints::Endpoints;
 use crate::webhook::tell::tell;
@@ -90,6 +92,7 @@ pub(super) struct Desk {
     pub(super) surveys: Arc<Surveys>,
     pub(super) endpoints: Arc<Endpoints>,
     pub(super) seats: Arc<Seats>,
+    pub(super) merger: Merger,
 }
 
 impl Desk {
@@ -186,7 +189,9 @@ impl Desk {
             })
             .collect();
         tell(tx, &self.context, endpoints, &batch.happened).await?;
-        Ok((batch.statements(tx)?, Done { receipts, answered: batch.answered }))
+        let id = self.context.random.uuid(now);
+        let statements = batch.statements(tx, id)?;
+        Ok((statements, Done { receipts, answered: batch.answered, counted: (id, batch.counts) }))
     }
 
     async fn ballots(&self, found: Vec<Found>) -> db::Result<HashMap<InvitationId, Held>> {
@@ -209,6 +214,8 @@ impl Desk {
 
     /// Forgets and counts what is to be forgotten and counted after a commit; gives the receipts.
     fn note(&self, done: Done) -> Vec<Option<Receipt>> {
+        let (id, counts) = done.counted;
+        self.merger.merge(id, counts);
         for invitation in done.answered {
             self.seats.forget(invitation);
         }
@@ -258,6 +265,8 @@ impl Next for Turn<'_> {
 struct Done {
     receipts: Vec<Option<Receipt>>,
     answered: Vec<InvitationId>,
+    /// What it changed in the counts, and under which id that is kept.
+    counted: (Uuid, tally::Changes),
 }
 
 const fn word(effect: Effect) -> &'static str {
@@ -306,12 +315,13 @@ impl Batch {
         Receipt { effect, survey: Arc::clone(&held.survey), locale: held.locale }
     }
 
-    fn statements(&self, tx: &mut Tx) -> db::Result<Vec<Statement>> {
+    /// `id` is that of what changes in the counts.
+    fn statements(&self, tx: &mut Tx, id: Uuid) -> db::Result<Vec<Statement>> {
         if self.rows.is_empty() {
             return Ok(Vec::new());
         }
         let mut statements = store::storing(tx, &self.rows.values().collect::<Vec<_>>(), &self.versions, &self.answered)?;
-        statements.extend(tally::store::adding(tx, &self.counts)?);
+        statements.extend(tally::store::keeping(tx, id, &self.counts)?);
         Ok(statements)
     }
 }

@@ -16,6 +16,7 @@ use crate::db;
 use crate::i18n::Locale;
 use crate::invitation::InvitationId;
 use crate::survey::{Survey, Surveys};
+use crate::tally::merge::Merger;
 use crate::web::Context;
 use crate::webhook::endpoints::Endpoints;
 
@@ -60,12 +61,12 @@ impl Recorder {
     /// `batch` is how many votes one transaction holds at most.
     pub fn new(
         context: Arc<Context>,
-        (surveys, endpoints, seats): (Arc<Surveys>, Arc<Endpoints>, Arc<Seats>),
+        (surveys, endpoints, seats, merger): (Arc<Surveys>, Arc<Endpoints>, Arc<Seats>, Merger),
         batch: usize,
     ) -> (Self, impl Future<Output = ()>) {
         let (votes, vote_queue) = mpsc::channel(QUEUE);
         let (notes, note_queue) = mpsc::channel(OPENS);
-        let desk = Desk { context: Arc::clone(&context), surveys, endpoints, seats };
+        let desk = Desk { context: Arc::clone(&context), surveys, endpoints, seats, merger };
         let serve = async move {
             tokio::join!(desk.serve(vote_queue, batch), note(&context, note_queue));
         };
