@@ -182,6 +182,7 @@ CREATE TABLE response (
     consent BOOLEAN NOT NULL,
     locale TEXT NOT NULL,
     via TEXT NOT NULL,
+    evidence TEXT NOT NULL,
     status TEXT NOT NULL,
     published BOOLEAN NOT NULL,
     excluded TEXT,
@@ -193,7 +194,8 @@ CREATE TABLE response (
 );
 CREATE INDEX response_order ON response (survey_id, first_answered_at, id);
 
-CREATE TABLE response_version (
+-- Versions of an answer before the one that it is at.
+CREATE TABLE response_past (
     response_id UUID NOT NULL,
     version INTEGER NOT NULL,
     raw SMALLINT NOT NULL,
@@ -203,6 +205,12 @@ CREATE TABLE response_version (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (response_id, version)
 );
+
+-- All versions of an answer.
+CREATE VIEW response_version AS
+SELECT response_id, version, raw, comment, consent, evidence, created_at FROM response_past
+UNION ALL
+SELECT id, version_count, raw, comment, consent, evidence, answered_at FROM response;
 
 -- Counts per survey, day and group. Rows with an empty tag count everything; a row with a tag counts what bears that tag.
 -- With room on each page, for the same reason.

@@ -69,6 +69,10 @@ pub struct Answer {
     pub form_at: Option<Timestamp>,
     /// When it was first answered.
     pub first_answered_at: Timestamp,
+    /// When it was given as it is now.
+    pub answered_at: Timestamp,
+    /// By which sign it is known to be a person's, as it is now.
+    pub evidence: Evidence,
     /// Whether it is left out of the counts.
     pub is_excluded: bool,
 }
@@ -129,6 +133,8 @@ impl Ballot {
             versions: 1,
             form_at: vote.touched_page_of.is_none().then_some(now),
             first_answered_at: now,
+            answered_at: now,
+            evidence: vote.evidence,
             is_excluded: false,
         };
         match self.answer.take() {
@@ -160,6 +166,7 @@ impl Ballot {
         let is_same = (next.raw, &next.comment, next.consent) == (old.raw, &old.comment, old.consent);
         if !is_same {
             next.versions += 1;
+            (next.answered_at, next.evidence) = (new.answered_at, new.evidence);
             if !old.is_excluded {
                 counts.add((survey.id, old.day), (&self.group, &self.tags), &old.weight(-1));
                 counts.add((survey.id, next.day), (&self.group, &self.tags), &next.weight(1));

@@ -24,20 +24,21 @@ pub struct Row {
     consent: bool,
     locale: Locale,
     via: Via,
+    evidence: Evidence,
     day: i32,
     versions: i32,
     form_at: Option<i64>,
     first: i64,
-    now: i64,
+    at: i64,
 }
 
 impl Row {
     /// The row of a ballot that has an answer.
     #[must_use]
-    pub fn new(survey: SurveyId, ballot: &Ballot, locale: Locale, now: Timestamp) -> Option<Self> {
+    pub fn new(survey: SurveyId, ballot: &Ballot, locale: Locale) -> Option<Self> {
         let answer = ballot.answer.clone()?;
         let row = Self::given_elsewhere(survey, ballot.interaction, answer, (locale, ballot.via));
-        Some(Self { invitation: Some(ballot.id), now: now.as_millis(), ..row })
+        Some(Self { invitation: Some(ballot.id), ..row })
     }
 
     /// The row of an answer to no invitation.
@@ -54,11 +55,12 @@ impl Row {
             consent: answer.consent,
             locale,
             via,
+            evidence: answer.evidence,
             day: answer.day,
             versions: answer.versions,
             form_at: answer.form_at.map(Timestamp::as_millis),
             first: answer.first_answered_at.as_millis(),
-            now: answer.first_answered_at.as_millis(),
+            at: answer.answered_at.as_millis(),
         }
     }
 
@@ -75,18 +77,19 @@ impl Row {
             i64::from(self.consent).into(),
             self.locale.as_str().into(),
             self.via.as_str().into(),
+            self.evidence.as_str().into(),
             Status::New.as_str().into(),
             i64::from(false).into(),
             i64::from(self.day).into(),
             i64::from(self.versions).into(),
             self.form_at.into(),
             self.first.into(),
-            self.now.into(),
+            self.at.into(),
         ]
     }
 }
 
-/// One version of an answer as it is stored.
+/// A version of an answer, as it is stored when another takes its place.
 #[derive(Debug, Serialize)]
 pub struct Version {
     response: ResponseId,
@@ -95,21 +98,21 @@ pub struct Version {
     comment: Option<String>,
     consent: bool,
     evidence: Evidence,
-    now: i64,
+    at: i64,
 }
 
 impl Version {
     /// The version that an answer is at.
     #[must_use]
-    pub fn of(answer: &Answer, evidence: Evidence, now: Timestamp) -> Self {
+    pub fn of(answer: &Answer) -> Self {
         Self {
             response: answer.id,
             number: answer.versions,
             raw: answer.raw,
             comment: answer.comment.clone(),
             consent: answer.consent,
-            evidence,
-            now: now.as_millis(),
+            evidence: answer.evidence,
+            at: answer.answered_at.as_millis(),
         }
     }
 
@@ -122,7 +125,7 @@ impl Version {
             self.comment.as_deref().into(),
             i64::from(self.consent).into(),
             self.evidence.as_str().into(),
-            self.now.into(),
+            self.at.into(),
         ]
     }
 }

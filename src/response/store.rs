@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::count::{Answer, Ballot};
+use super::human::Evidence;
 use super::row::{Row, Version};
 use super::{ResponseId, Status, Via};
 use crate::clock::{Timestamp, stored};
@@ -45,6 +46,9 @@ struct BallotRow {
     form_at: Option<Timestamp>,
     #[serde(deserialize_with = "stored::maybe")]
     first_answered_at: Option<Timestamp>,
+    #[serde(deserialize_with = "stored::maybe")]
+    answered_at: Option<Timestamp>,
+    evidence: Option<Evidence>,
     excluded: Option<String>,
 }
 
@@ -60,6 +64,8 @@ impl BallotRow {
             versions: self.version_count?,
             form_at: self.form_at,
             first_answered_at: self.first_answered_at?,
+            answered_at: self.answered_at?,
+            evidence: self.evidence?,
             is_excluded: self.excluded.is_some(),
         })
     }
@@ -110,7 +116,7 @@ const BALLOTS_SQLITE: &str = "SELECT json_group_array(json_array(hex(invitation.
         interaction.channel, interaction.touchpoint, NULLIF(hex(interaction.source_id), ''), interaction.segment, interaction.product,
         json(interaction.tags), NULLIF(hex(response.id), ''), response.raw, response.score, response.comment,
         json(iif(response.consent, 'true', 'false')), response.day, response.version_count, response.form_at, response.first_answered_at,
-        response.excluded))
+        response.answered_at, response.evidence, response.excluded))
     FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id LEFT JOIN response ON response.invitation_id = invitation.id
     WHERE invitation.id IN (SELECT unhex(value) FROM json_each($1))";
 // An array is looked up by index whatever PostgreSQL believes of the table's size, and LATERAL keeps it from reading all responses: a plan made
@@ -119,7 +125,7 @@ const BALLOTS_POSTGRES: &str = "SELECT invitation.id, invitation.survey_id, invi
         invitation.locale, invitation.channel AS asked_by, invitation.sent_day, interaction.agent_key, interaction.team, interaction.channel,
         interaction.touchpoint, interaction.source_id, interaction.segment, interaction.product, interaction.tags, response.id AS response_id,
         response.raw, response.score, response.comment, response.consent, response.day, response.version_count, response.form_at,
-        response.first_answered_at, response.excluded
+        response.first_answered_at, response.answered_at, response.evidence, response.excluded
     FROM invitation JOIN interaction ON interaction.id = invitation.interaction_id
         LEFT JOIN LATERAL (SELECT * FROM response WHERE response.invitation_id = invitation.id LIMIT 1) AS response ON true
     WHERE invitation.id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))
@@ -155,7 +161,7 @@ macro_rules! given_elsewhere {
                  response.locale, CAST(NULL AS TEXT) AS asked_by, CAST(NULL AS INTEGER) AS sent_day, interaction.agent_key, interaction.team, interaction.channel, interaction.touchpoint,
                  interaction.source_id, interaction.segment, interaction.product, interaction.tags, response.id AS response_id, response.raw,
                  response.score, response.comment, response.consent, response.day, response.version_count, response.form_at,
-                 response.first_answered_at, response.excluded
+                 response.first_answered_at, response.answered_at, response.evidence, response.excluded
              FROM response JOIN interaction ON interaction.id = response.interaction_id
              WHERE response.id = $1 AND response.invitation_id IS NULL",
             $lock
@@ -188,46 +194,52 @@ fn hex(id: Uuid) -> String {
 }
 
 const RESPONSES_SQLITE: &str =
-    "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status,
+    "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, evidence, status,
         published, day, version_count, form_at, first_answered_at, answered_at)
-    SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)) WHERE column1 IS NOT NULL
+    SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)) WHERE column1 IS NOT NULL
     ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
-        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
-const VERSIONS_SQLITE: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
+        evidence = excluded.evidence, version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
+const REPLACED_SQLITE: &str = "INSERT INTO response_past (response_id, version, raw, comment, consent, evidence, created_at)
     SELECT * FROM (VALUES ($1, $2, $3, $4, $5, $6, $7)) WHERE column1 IS NOT NULL";
 const ANSWERED_SQLITE: &str = "UPDATE invitation SET state = 'answered' WHERE id IN (SELECT unhex(value) FROM json_each($1))";
 
-const RESPONSES_POSTGRES: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, status,
+const RESPONSES_POSTGRES: &str = "INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, comment, consent, locale, via, evidence, status,
         published, day, version_count, form_at, first_answered_at, answered_at)
-    SELECT id, survey, interaction, invitation, raw, score, comment, consent, locale, via, $2, false, day, versions, form_at, first, now
+    SELECT id, survey, interaction, invitation, raw, score, comment, consent, locale, via, evidence, $2, false, day, versions, form_at, first, at
     FROM json_to_recordset($1::json) AS r (id uuid, survey uuid, interaction uuid, invitation uuid, raw smallint, score smallint, comment text,
-        consent boolean, locale text, via text, day integer, versions integer, form_at bigint, first bigint, now bigint)
+        consent boolean, locale text, via text, evidence text, day integer, versions integer, form_at bigint, first bigint, at bigint)
     ON CONFLICT (id) DO UPDATE SET raw = excluded.raw, score = excluded.score, comment = excluded.comment, consent = excluded.consent,
-        version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
-const VERSIONS_POSTGRES: &str = "INSERT INTO response_version (response_id, version, raw, comment, consent, evidence, created_at)
-    SELECT response, number, raw, comment, consent, evidence, now
-    FROM json_to_recordset($1::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, now bigint)";
+        evidence = excluded.evidence, version_count = excluded.version_count, form_at = excluded.form_at, answered_at = excluded.answered_at";
+const REPLACED_POSTGRES: &str = "INSERT INTO response_past (response_id, version, raw, comment, consent, evidence, created_at)
+    SELECT response, number, raw, comment, consent, evidence, at
+    FROM json_to_recordset($1::json) AS r (response uuid, number integer, raw smallint, comment text, consent boolean, evidence text, at bigint)";
 const ANSWERED_POSTGRES: &str =
     "UPDATE invitation SET state = 'answered' WHERE id = ANY (ARRAY(SELECT CAST(value AS uuid) FROM json_array_elements_text($1::json)))";
 
-/// The statements that store answers as they are now, append their versions, and write down which invitations were answered.
+/// The statements that store answers as they are now, keep the versions that they replace, and write down which invitations were answered.
 ///
 /// # Errors
 /// When something in it cannot be JSON.
-pub fn storing(tx: &mut Tx, rows: &[&Row], versions: &[Version], answered: &[InvitationId]) -> Result<Vec<Statement>> {
-    let answered = hex_list(answered.iter().map(|id| id.0))?;
-    Ok(match tx.engine() {
-        Engine::Sqlite(()) => vec![
-            Statement { text: RESPONSES_SQLITE, values: Values::Rows(rows.iter().map(|row| row.values()).collect()) },
-            Statement { text: VERSIONS_SQLITE, values: Values::Rows(versions.iter().map(Version::values).collect()) },
-            Statement { text: ANSWERED_SQLITE, values: Values::Texts(vec![answered]) },
-        ],
-        Engine::Postgres(()) => vec![
-            Statement { text: RESPONSES_POSTGRES, values: Values::Texts(vec![to_json(&rows)?, Status::New.to_string()]) },
-            Statement { text: VERSIONS_POSTGRES, values: Values::Texts(vec![to_json(&versions)?]) },
-            Statement { text: ANSWERED_POSTGRES, values: Values::Texts(vec![answered]) },
-        ],
-    })
+pub fn storing(tx: &mut Tx, rows: &[&Row], replaced: &[Version], answered: &[InvitationId]) -> Result<Vec<Statement>> {
+    let is_embedded = matches!(tx.engine(), Engine::Sqlite(()));
+    let mut statements = Vec::with_capacity(3);
+    statements.push(if is_embedded {
+        Statement { text: RESPONSES_SQLITE, values: Values::Rows(rows.iter().map(|row| row.values()).collect()) }
+    } else {
+        Statement { text: RESPONSES_POSTGRES, values: Values::Texts(vec![to_json(&rows)?, Status::New.to_string()]) }
+    });
+    if !replaced.is_empty() {
+        statements.push(if is_embedded {
+            Statement { text: REPLACED_SQLITE, values: Values::Rows(replaced.iter().map(Version::values).collect()) }
+        } else {
+            Statement { text: REPLACED_POSTGRES, values: Values::Texts(vec![to_json(&replaced)?]) }
+        });
+    }
+    if !answered.is_empty() {
+        let answered = Values::Texts(vec![hex_list(answered.iter().map(|id| id.0))?]);
+        statements.push(Statement { text: tx.pick(ANSWERED_SQLITE, ANSWERED_POSTGRES), values: answered });
+    }
+    Ok(statements)
 }
 
 /// A link that was opened with a score, and nobody acted yet.

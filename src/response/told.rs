@@ -73,6 +73,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::metric::Metric;
+    use crate::response::human::Evidence;
     use crate::survey::wording::tests::survey;
 
     fn kinds(score: u8, versions: i32, before: Option<u8>) -> Vec<EventKind> {
@@ -86,6 +87,8 @@ mod tests {
             versions,
             form_at: None,
             first_answered_at: Timestamp::EPOCH,
+            answered_at: Timestamp::EPOCH,
+            evidence: Evidence::Pressed,
             is_excluded: false,
         };
         happened(&survey(Metric::Csat, None), &answer, before).map(|one| one.kind).collect()

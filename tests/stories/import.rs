@@ -243,7 +243,7 @@ on_both_engines! {
             assert_eq!(contents(&app).await, before, "{name}");
             let real = import_with(&app, &sample(name), &Options { dry_run: false, ..options }).await;
             assert_eq!((dry.unwrap(), dry_told), (real.0.unwrap(), real.1), "{name}");
-            for table in ["DELETE FROM outbox", "DELETE FROM tally", "DELETE FROM response_version", "DELETE FROM response", "DELETE FROM invitation", "DELETE FROM interaction", "DELETE FROM customer", "DELETE FROM agent"] {
+            for table in ["DELETE FROM outbox", "DELETE FROM tally", "DELETE FROM response_past", "DELETE FROM response", "DELETE FROM invitation", "DELETE FROM interaction", "DELETE FROM customer", "DELETE FROM agent"] {
                 app.execute(table).await;
             }
         }

@@ -49,8 +49,8 @@ const ROWS: &str = "SET session_replication_role = replica;
         SELECT md5('v' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('c' || i)::uuid, 'csat', 'sent', i, i FROM generate_series(1, 5000) i;
     INSERT INTO invitation_event (id, invitation_id, event, created_at) SELECT md5('x' || i)::uuid, md5('v' || i)::uuid, 'resent', i FROM generate_series(1, 5000) i;
     INSERT INTO bounce (id, message_key, identity, kind, created_at) SELECT md5('b' || i)::uuid, i, i, 'soft', i FROM generate_series(1, 5000) i;
-    INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, consent, locale, via, status, published, day, version_count, first_answered_at, answered_at)
-        SELECT md5('r' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('v' || i)::uuid, 1, 1, true, 'en', 'page', 'new', false, 1, 1, i, i FROM generate_series(1, 5000) i;
+    INSERT INTO response (id, survey_id, interaction_id, invitation_id, raw, score, consent, locale, via, evidence, status, published, day, version_count, first_answered_at, answered_at)
+        SELECT md5('r' || i)::uuid, md5('s')::uuid, md5('i' || i)::uuid, md5('v' || i)::uuid, 1, 1, true, 'en', 'page', 'pressed', 'new', false, 1, 1, i, i FROM generate_series(1, 5000) i;
     INSERT INTO outbox (id, carrier, kind, subject_id, survey_id, state, due_at, attempt_count, spent_count, interrupted_count, created_at)
         SELECT md5('o' || i)::uuid, 'mail', 'mail', md5('v' || i)::uuid, md5('s')::uuid, 'sent', i, 0, 0, 0, i FROM generate_series(1, 5000) i;
     INSERT INTO event (id, kind, survey_id, subject_id, version, created_at) SELECT md5('y' || i)::uuid, 'response.created', md5('s')::uuid, md5('r' || i)::uuid, 1, i FROM generate_series(1, 5000) i;

@@ -196,6 +196,13 @@ on_both_engines! {
         assert_eq!(app.row(stored).await, ["fa", "page", "new", "hidden", &now.plus_millis(1000).as_millis().to_string()].map(|text| Some(text.to_owned())));
         let versions = "SELECT CAST(raw AS TEXT), comment, CASE WHEN consent THEN 'yes' ELSE 'no' END, evidence, CAST(created_at AS TEXT) FROM response_version WHERE version = 1";
         assert_eq!(app.row(versions).await, ["2", "خوب", "yes", "keydown", &now.plus_millis(500).as_millis().to_string()].map(|text| Some(text.to_owned())));
+        app.clock.advance(500);
+        app.vote(&link, 4, "").await;
+        assert_eq!(take().await.ballot.answer.unwrap().form_at, Some(now.plus_millis(1500)));
+        let current = "SELECT CAST(raw AS TEXT), comment, CASE WHEN consent THEN 'yes' ELSE 'no' END, evidence, CAST(created_at AS TEXT) FROM response_version WHERE version = 2";
+        let confirmed = ["4", "خوب", "yes", "pointerdown", &now.plus_millis(1000).as_millis().to_string()].map(|text| Some(text.to_owned()));
+        assert_eq!(app.row(current).await, confirmed, "the same answer again is no other");
+        assert_eq!(app.scalar("SELECT COUNT(*) FROM response_version").await, 2);
     }
 
     async fn a_transaction_that_begins_with_the_commit_of_another_is_one_of_its_own(app: TestApp) {

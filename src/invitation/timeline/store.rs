@@ -103,10 +103,13 @@ pub async fn list_noted(session: &mut impl Session, ids: &[InvitationId]) -> Res
 macro_rules! versions {
     ($ids:literal) => {
         concat!(
-            "SELECT response.invitation_id, response_version.raw, response_version.created_at
-             FROM response JOIN response_version ON response_version.response_id = response.id WHERE response.invitation_id ",
+            "SELECT invitation_id, raw, answered_at AS created_at, version_count AS version FROM response WHERE invitation_id ",
             $ids,
-            " ORDER BY response.invitation_id, response_version.version"
+            " UNION ALL
+             SELECT response.invitation_id, response_past.raw, response_past.created_at, response_past.version
+             FROM response JOIN response_past ON response_past.response_id = response.id WHERE response.invitation_id ",
+            $ids,
+            " ORDER BY 1, 4"
         )
     };
 }

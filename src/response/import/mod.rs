@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::store::{Known, Stored};
 use super::count;
 use super::human::Evidence;
-use super::row::{Row, Version};
+use super::row::Row;
 use super::store as responses;
 use super::{ResponseId, Via};
 use crate::clock::Timestamp;
@@ -56,7 +56,7 @@ impl Answer {
         self.interaction.customer.locale.as_deref().and_then(Locale::from_tag).unwrap_or(self.survey.locale)
     }
 
-    fn counted(&self, id: ResponseId) -> count::Answer {
+    fn counted(&self, id: ResponseId, evidence: Evidence) -> count::Answer {
         count::Answer {
             id,
             raw: self.raw,
@@ -67,6 +67,8 @@ impl Answer {
             versions: 1,
             form_at: None,
             first_answered_at: self.at,
+            answered_at: self.at,
+            evidence,
             is_excluded: false,
         }
     }
@@ -108,21 +110,20 @@ pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evi
     if stored.is_empty() {
         return Ok(taken);
     }
-    let (mut responses, mut versions, mut counts) = (Vec::new(), Vec::new(), tally::Changes::default());
+    let (mut responses, mut counts) = (Vec::new(), tally::Changes::default());
     for interaction in stored {
         let Some(answer) = fresh.get(&interaction) else { continue };
         let id = response_of(interaction);
-        let counted = answer.counted(id);
+        let counted = answer.counted(id, evidence);
         counts.add(
             (answer.survey.id, counted.day),
             (&receive::group(&answer.interaction, None, answer.locale()), &answer.interaction.tags),
             &counted.weight(1),
         );
-        versions.push(Version::of(&counted, evidence, answer.at));
         responses.push(Row::given_elsewhere(answer.survey.id, interaction, counted, (answer.locale(), via)));
         taken.new.push(id);
     }
-    let mut statements = responses::storing(tx, &responses.iter().collect::<Vec<_>>(), &versions, &[])?;
+    let mut statements = responses::storing(tx, &responses.iter().collect::<Vec<_>>(), &[], &[])?;
     statements.extend(tally::store::adding(tx, &counts)?);
     tx.run(statements).await?;
     Ok(taken)

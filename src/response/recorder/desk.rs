@@ -292,7 +292,7 @@ struct Held {
 #[derive(Default)]
 struct Batch {
     rows: HashMap<InvitationId, Row>,
-    versions: Vec<Version>,
+    replaced: Vec<Version>,
     answered: Vec<InvitationId>,
     counts: tally::Changes,
     happened: Vec<Happened>,
@@ -300,14 +300,17 @@ struct Batch {
 
 impl Batch {
     fn apply(&mut self, held: &mut Held, vote: &Vote, (now, fresh): (Timestamp, ResponseId)) -> Receipt {
-        let score_before = held.ballot.answer.as_ref().map(|answer| answer.score);
+        let before = held.ballot.answer.clone();
         let effect = held.ballot.apply(&held.survey, vote, (now, fresh), &mut self.counts);
         if matches!(effect, Effect::First | Effect::Changed | Effect::Confirmed) {
-            self.rows.extend(Row::new(held.survey.id, &held.ballot, held.spoken, now).map(|row| (held.ballot.id, row)));
+            self.rows.extend(Row::new(held.survey.id, &held.ballot, held.spoken).map(|row| (held.ballot.id, row)));
         }
         if matches!(effect, Effect::First | Effect::Changed) {
-            self.versions.extend(held.ballot.answer.as_ref().map(|answer| Version::of(answer, vote.evidence, now)));
+            let score_before = before.as_ref().map(|answer| answer.score);
             self.happened.extend(held.ballot.answer.iter().flat_map(|answer| told::happened(&held.survey, answer, score_before)));
+        }
+        if effect == Effect::Changed {
+            self.replaced.extend(before.as_ref().map(Version::of));
         }
         if effect == Effect::First {
             self.answered.push(held.ballot.id);
@@ -320,7 +323,7 @@ impl Batch {
         if self.rows.is_empty() {
             return Ok(Vec::new());
         }
-        let mut statements = store::storing(tx, &self.rows.values().collect::<Vec<_>>(), &self.versions, &self.answered)?;
+        let mut statements = store::storing(tx, &self.rows.values().collect::<Vec<_>>(), &self.replaced, &self.answered)?;
         statements.extend(tally::store::keeping(tx, id, &self.counts)?);
         Ok(statements)
     }
