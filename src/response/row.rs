@@ -64,6 +64,11 @@ impl Row {
         }
     }
 
+    /// The id of the answer.
+    pub(super) const fn id(&self) -> ResponseId {
+        self.id
+    }
+
     /// In the order of `RESPONSES_SQLITE`.
     pub(super) fn values(&self) -> Vec<Value> {
         vec![

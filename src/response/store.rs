@@ -220,8 +220,10 @@ const ANSWERED_POSTGRES: &str =
 ///
 /// # Errors
 /// When something in it cannot be JSON.
-pub fn storing(tx: &mut Tx, rows: &[&Row], replaced: &[Version], answered: &[InvitationId]) -> Result<Vec<Statement>> {
+pub fn storing(tx: &mut Tx, mut rows: Vec<&Row>, replaced: &[Version], answered: &[InvitationId]) -> Result<Vec<Statement>> {
     let is_embedded = matches!(tx.engine(), Engine::Sqlite(()));
+    // Indexes grow at their end: ids of one millisecond are in no order.
+    rows.sort_unstable_by_key(|row| row.id());
     let mut statements = Vec::with_capacity(3);
     statements.push(if is_embedded {
         Statement { text: RESPONSES_SQLITE, values: Values::Rows(rows.iter().map(|row| row.values()).collect()) }

@@ -123,7 +123,7 @@ pub async fn take(tx: &mut Tx, context: &Context, answers: &[&Answer], (via, evi
         responses.push(Row::given_elsewhere(answer.survey.id, interaction, counted, (answer.locale(), via)));
         taken.new.push(id);
     }
-    let mut statements = responses::storing(tx, &responses.iter().collect::<Vec<_>>(), &[], &[])?;
+    let mut statements = responses::storing(tx, responses.iter().collect(), &[], &[])?;
     statements.extend(tally::store::adding(tx, &counts)?);
     tx.run(statements).await?;
     Ok(taken)

@@ -323,7 +323,7 @@ impl Batch {
         if self.rows.is_empty() {
             return Ok(Vec::new());
         }
-        let mut statements = store::storing(tx, &self.rows.values().collect::<Vec<_>>(), &self.replaced, &self.answered)?;
+        let mut statements = store::storing(tx, self.rows.values().collect(), &self.replaced, &self.answered)?;
         statements.extend(tally::store::keeping(tx, id, &self.counts)?);
         Ok(statements)
     }
