@@ -12,6 +12,8 @@ use crate::db::{Db, Result};
 const MOST: usize = 1024;
 /// Tallies are added to this often where there is no more to add: votes wait for it on SQLite, and whoever reads adds up what has not been added.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often to look for what a node left that was killed.
+const LOOK_EVERY: Duration = Duration::from_mins(10);
 
 /// Batches that are kept beside the tallies: their ids, and what they change together.
 #[derive(Debug, Default)]
@@ -36,32 +38,35 @@ impl Merger {
         if changes.is_empty() {
             return;
         }
-        // The loop outlives every merger but for a panic; what is in the database counts, and is merged at the next start.
+        // The loop outlives every merger but for a panic; what is in the database counts, and is merged by the next.
         let _ = self.0.send((id, changes));
     }
 }
 
 async fn serve(db: Db, mut queue: mpsc::UnboundedReceiver<(Uuid, Changes)>) {
-    // What a killed service left.
-    report(merge_stored(&db).await);
     let mut waiting = Vec::with_capacity(MOST);
-    while queue.recv_many(&mut waiting, MOST).await > 0 {
+    // At once for the first time.
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut is_behind = false;
+    loop {
+        tokio::select! {
+            count = queue.recv_many(&mut waiting, MOST) => if count == 0 { return },
+            _ = look.tick() => is_behind = true,
+        }
         let is_last = waiting.len() < MOST;
         let mut kept = Kept::default();
         for (id, changes) in waiting.drain(..) {
             kept.ids.push(id);
             kept.changes.extend(changes);
         }
-        report(merge(&db, &kept).await);
+        let merged = if is_behind { merge_stored(&db).await } else { merge(&db, &kept).await };
+        is_behind = merged.is_err();
+        if let Err(error) = merged {
+            tracing::warn!(cause = %error, "what votes changed could not be added to the tallies; it counts nevertheless");
+        }
         if is_last && !queue.is_closed() {
             tokio::time::sleep(EVERY).await;
         }
-    }
-}
-
-fn report(merged: Result<()>) {
-    if let Err(error) = merged {
-        tracing::warn!(cause = %error, "what votes changed could not be added to the tallies; it counts nevertheless");
     }
 }
 

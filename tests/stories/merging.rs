@@ -6,6 +6,7 @@ use nabz::survey::SurveyId;
 use nabz::tally::merge::merge_stored;
 use nabz::tally::store::{add, keeping};
 use nabz::tally::{Changes, Counts, Group};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::TestApp;
@@ -114,6 +115,21 @@ on_both_engines! {
         let next = app.start_beside().await;
         until_merged(&next).await;
         assert_eq!(app.scalar(MERGED).await, 11_121_314 * kept);
+    }
+
+    async fn votes_count_while_nothing_can_be_merged_and_are_merged_later(app: TestApp) {
+        app.survey("support", json!({"deliver": []})).await;
+        let (one, other) = (app.link("support", "1").await, app.link("support", "2").await);
+        app.execute("ALTER TABLE tally RENAME TO away").await;
+        assert_eq!(app.vote(&one, 5, "").await.0, StatusCode::OK);
+        // Longer than it takes until the service tries.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(app.scalar("SELECT CAST(SUM(n5) AS BIGINT) FROM tally_now").await, 1);
+        assert_eq!(app.scalar(KEPT).await, 1);
+        app.execute("ALTER TABLE away RENAME TO tally").await;
+        assert_eq!(app.vote(&other, 5, "").await.0, StatusCode::OK);
+        until_merged(&app).await;
+        assert_eq!(app.scalar("SELECT n5 FROM tally").await, 2);
     }
 
     async fn what_a_vote_changes_is_merged_by_and_by(app: TestApp) {
