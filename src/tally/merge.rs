@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Changes, store};
+use super::{Changes, Kept, store};
 use crate::db::{Db, Result};
 
 /// Batches that are read and added in one transaction at most, where their changes are not in memory.
@@ -15,13 +15,6 @@ const MOST: usize = 1024;
 const EVERY: Duration = Duration::from_secs(1);
 /// How often to look for what a node left that was killed.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
-
-/// Batches that are kept beside the tallies: their ids, and what they change together.
-#[derive(Debug, Default)]
-pub struct Kept {
-    pub(super) ids: Vec<Uuid>,
-    pub(super) changes: Changes,
-}
 
 /// Takes what was kept, to merge it.
 #[derive(Debug, Clone)]

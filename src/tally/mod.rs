@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::metric::Histogram;
 use crate::survey::SurveyId;
@@ -80,6 +81,13 @@ type Place = (SurveyId, String, i32);
 /// Changes of counts that are written together. A group's few places stand in a list, so that a further count of it copies nothing.
 #[derive(Debug, Default)]
 pub struct Changes(BTreeMap<Group, Vec<(Place, Counts)>>);
+
+/// Batches that are kept beside the tallies: their ids, and what they change together.
+#[derive(Debug, Default)]
+pub struct Kept {
+    ids: Vec<Uuid>,
+    changes: Changes,
+}
 
 /// A count that changes: survey, tag, day, group.
 type Cell<'a> = (SurveyId, &'a str, i32, &'a Group);

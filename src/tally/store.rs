@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::merge::Kept;
-use super::{Cell, Changes, Counts, Group};
+use super::{Cell, Changes, Counts, Group, Kept};
 use crate::db::changes::Change;
 use crate::db::script::{Statement, Value, Values};
 use crate::db::{Engine, Result, Session, Tx, from_json, on_engine, to_json};
