@@ -250,13 +250,11 @@ CREATE TABLE tally_delta (
     cells TEXT NOT NULL
 );
 
--- The counts as they are. A cell may come several times; whoever reads adds up.
-CREATE VIEW tally_now AS
-SELECT
+-- The cells of these lists. A cell may come several times; whoever reads adds up.
+CREATE VIEW tally_kept (
     survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product, n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10,
     comment_count, delivered_count, answered_count
-FROM tally
-UNION ALL
+) AS
 SELECT
     CAST(cell ->> 0 AS UUID), cell ->> 1, CAST(cell ->> 2 AS INTEGER), cell -> 3 ->> 0, cell -> 3 ->> 1, cell -> 3 ->> 2, cell -> 3 ->> 3,
     cell -> 3 ->> 4, cell -> 3 ->> 5, cell -> 3 ->> 6, cell -> 3 ->> 7, CAST(cell -> 4 ->> 0 AS BIGINT), CAST(cell -> 4 ->> 1 AS BIGINT),
@@ -264,6 +262,12 @@ SELECT
     CAST(cell -> 4 ->> 6 AS BIGINT), CAST(cell -> 4 ->> 7 AS BIGINT), CAST(cell -> 4 ->> 8 AS BIGINT), CAST(cell -> 4 ->> 9 AS BIGINT),
     CAST(cell -> 4 ->> 10 AS BIGINT), CAST(cell -> 4 ->> 11 AS BIGINT), CAST(cell -> 4 ->> 12 AS BIGINT), CAST(cell -> 4 ->> 13 AS BIGINT)
 FROM tally_delta, jsonb_array_elements(CAST(cells AS JSONB)) AS cell;
+
+-- The counts as they are.
+CREATE VIEW tally_now AS
+SELECT * FROM tally
+UNION ALL
+SELECT * FROM tally_kept;
 
 -- Messages waiting to leave. `subject_id` names what the message is about; it is composed when it is sent.
 CREATE TABLE outbox (

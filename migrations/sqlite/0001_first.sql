@@ -248,13 +248,11 @@ CREATE TABLE tally_delta (
     cells TEXT NOT NULL
 ) STRICT;
 
--- The counts as they are. A cell may come several times; whoever reads adds up.
-CREATE VIEW tally_now AS
-SELECT
+-- The cells of these lists. A cell may come several times; whoever reads adds up.
+CREATE VIEW tally_kept (
     survey_id, tag, day, agent, team, channel, touchpoint, locale, source, segment, product, n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10,
     comment_count, delivered_count, answered_count
-FROM tally
-UNION ALL
+) AS
 SELECT
     unhex(cell.value ->> 0, '-'), cell.value ->> 1, cell.value ->> 2, cell.value ->> '$[3][0]', cell.value ->> '$[3][1]',
     cell.value ->> '$[3][2]', cell.value ->> '$[3][3]', cell.value ->> '$[3][4]', cell.value ->> '$[3][5]', cell.value ->> '$[3][6]',
@@ -262,6 +260,12 @@ SELECT
     cell.value ->> '$[4][4]', cell.value ->> '$[4][5]', cell.value ->> '$[4][6]', cell.value ->> '$[4][7]', cell.value ->> '$[4][8]',
     cell.value ->> '$[4][9]', cell.value ->> '$[4][10]', cell.value ->> '$[4][11]', cell.value ->> '$[4][12]', cell.value ->> '$[4][13]'
 FROM tally_delta, jsonb_each(tally_delta.cells) AS cell;
+
+-- The counts as they are.
+CREATE VIEW tally_now AS
+SELECT * FROM tally
+UNION ALL
+SELECT * FROM tally_kept;
 
 -- Messages waiting to leave. `subject_id` names what the message is about; it is composed when it is sent.
 CREATE TABLE outbox (

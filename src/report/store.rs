@@ -61,8 +61,8 @@ impl From<&Row> for Counts {
     }
 }
 
-macro_rules! add_up {
-    ($key:literal, $tag:literal) => {
+macro_rules! add_up_of {
+    ($table:literal, $key:literal, $tag:literal) => {
         concat!(
             "SELECT ",
             $key,
@@ -72,8 +72,9 @@ macro_rules! add_up {
              CAST(SUM(n8) AS BIGINT) AS n8, CAST(SUM(n9) AS BIGINT) AS n9, CAST(SUM(n10) AS BIGINT) AS n10,
              CAST(SUM(comment_count) AS BIGINT) AS comment_count, CAST(SUM(delivered_count) AS BIGINT) AS delivered_count,
              CAST(SUM(answered_count) AS BIGINT) AS answered_count
-             FROM tally_now
-             WHERE survey_id = $2 AND ",
+             FROM ",
+            $table,
+            " WHERE survey_id = $2 AND ",
             $tag,
             " AND day BETWEEN $4 AND $5
              AND (CAST($6 AS TEXT) IS NULL OR agent = $6) AND (CAST($7 AS TEXT) IS NULL OR team = $7)
@@ -82,6 +83,13 @@ macro_rules! add_up {
              AND (CAST($12 AS TEXT) IS NULL OR segment = $12) AND (CAST($13 AS TEXT) IS NULL OR product = $13)
              GROUP BY 1, 2"
         )
+    };
+}
+
+// Apart, because SQLite would copy every row of the two together before it adds them up.
+macro_rules! add_up {
+    ($key:literal, $tag:literal) => {
+        concat!(add_up_of!("tally", $key, $tag), " UNION ALL ", add_up_of!("tally_kept", $key, $tag))
     };
 }
 
@@ -120,11 +128,12 @@ pub async fn add_up(session: &mut impl Session, range: Range<'_>, by: Option<By>
             .fetch_all(conn)
             .await?
     });
-    let keyed = rows.iter().map(|row| {
+    let mut counts: BTreeMap<Key, Counts> = BTreeMap::new();
+    for row in rows {
         let key = if in_days { Key::Day(row.group_day) } else { Key::Value(row.group_key.clone()) };
-        (key, Counts::from(row))
-    });
-    Ok(keyed.collect())
+        counts.entry(key).or_default().add(&Counts::from(&row));
+    }
+    Ok(counts)
 }
 
 const AGENTS_SQLITE: &str = "SELECT agent_key, name FROM agent WHERE agent_key IN (SELECT value FROM json_each($1))";
