@@ -1,6 +1,6 @@
 //! kill -9 under load: every acknowledged vote is there exactly once, and the counts are those of the answers.
 //!
-//! Negative control, tried by hand in `response/recorder.rs`: with `batch.store` and `tx.commit` moved into a task that nobody waits for, so
+//! Negative control, tried by hand when the recorder stored and committed in two steps: with `batch.store` and `tx.commit` moved into a task that nobody waits for, so
 //! that replies go out first, both tests fail in the first rounds (acknowledged votes are missing); with `tx.commit` alone moved there, within
 //! 60 rounds. `NABZ_KILL_ROUNDS` is how often the service is killed; 10 where it is not set.
 
